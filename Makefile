@@ -1,0 +1,70 @@
+# `make serve` and `make test` need Python 3.11-3.13 and make; everything else comes out of uv.lock into .venv.
+# ARGS passes flags on:  make serve ARGS="--port 9000"   make test ARGS="-k branches"
+
+BIN := .venv/bin
+LOCK := pyproject.toml uv.lock
+PYTHON ?=
+ARGS ?=
+
+# Real clients of other languages are tested where npm is.
+CLIENTS := $(if $(shell command -v npm),$(wildcard tests/clients/package-lock.json))
+NODE_MODULES := $(CLIENTS:%/package-lock.json=%/node_modules/.stamp)
+
+.PHONY: help serve demo setup test check fix bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make serve   start the server on http://127.0.0.1:8000/v1 (flags: ARGS=\"--port 9000\")"
+	@echo "make demo    walk through what the server can do, offline"
+	@echo "make test    run the tests"
+	@echo "make check   what CI runs: lint, types, import arrows, tests"
+	@echo "make fix     format, and mend what ruff can"
+	@echo "make bench   measure"
+	@echo "make setup   only make .venv"
+
+serve: .venv/.serve
+	@exec $(BIN)/graphnexus serve $(ARGS)
+
+demo: .venv/.serve
+	@exec $(BIN)/graphnexus demo $(ARGS)
+
+setup: .venv/.serve
+
+test: .venv/.dev $(NODE_MODULES)
+	$(BIN)/pytest $(ARGS)
+
+check: .venv/.dev $(NODE_MODULES)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/pytest $(ARGS)
+
+fix: .venv/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/.dev
+	$(BIN)/python -m evals.bench $(ARGS)
+
+clean:
+	rm -rf .venv tests/clients/node_modules .pytest_cache .ruff_cache .hypothesis
+
+# --inexact: serving never takes the development tools away again.
+.venv/.serve: $(LOCK) | $(BIN)/uv
+	$(BIN)/uv sync --locked --no-dev --inexact --quiet
+	@touch $@
+
+.venv/.dev: $(LOCK) | $(BIN)/uv
+	$(BIN)/uv sync --locked --inexact --quiet
+	@touch .venv/.serve $@
+
+$(BIN)/uv: | bootstrap.py
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+		$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+			&& exec $$python bootstrap.py; \
+	done; echo "Python 3.11, 3.12 or 3.13 was not found: install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1
+
+tests/clients/node_modules/.stamp: tests/clients/package-lock.json tests/clients/package.json
+	npm ci --prefix tests/clients --no-audit --no-fund --loglevel=error
+	@touch $@
