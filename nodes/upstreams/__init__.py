@@ -1,0 +1,1 @@
+"""Model servers that speak Chat Completions, behind the machine's `Models` port."""

@@ -1,0 +1,81 @@
+"""One answer being read: bytes of the model server in, repaired chunks into the sink."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from graph.errors import Json, UpstreamError
+from nodes.upstreams import failures
+from nodes.upstreams.repair import Repair, as_chunk
+from nodes.upstreams.sse import LIMIT_BYTES, Frames
+from nodes.upstreams.upstream import Upstream
+
+
+class Reading:
+    """Fed packet by packet; says when the answer is whole."""
+
+    __slots__ = ("_feed", "_frames", "_mend", "_model", "_upstream", "finished", "heard")
+
+    def __init__(self, upstream: Upstream, model: str, repair: Repair, feed: Callable[[Json], None]) -> None:
+        self._upstream = upstream
+        self._model = model
+        self._frames = Frames(upstream.name)
+        self._mend = repair.mend
+        self._feed = feed
+        #: Whether a choice has said why it ended.
+        self.finished = False
+        #: Whether a chunk has come at all.
+        self.heard = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether `[DONE]` has come: nothing of use will follow."""
+        return self._frames.ended
+
+    def packet(self, packet: bytes) -> None:
+        for chunk in self._frames.feed(packet):
+            self._chunk(chunk)
+
+    def _chunk(self, chunk: Json) -> None:
+        if chunk.get("error") is not None:
+            raise failures.broken_stream(chunk, self._upstream, self._model)
+        choices: list[Any] | None = chunk.get("choices")
+        if choices and choices[0].get("finish_reason") is not None:
+            self.finished = True
+        elif choices is None and not chunk.get("usage"):
+            self._strange(chunk)
+            return
+        self.heard = True
+        for mended in self._mend(chunk):
+            self._feed(mended)
+
+    def _strange(self, chunk: Json) -> None:
+        """A frame of no known meaning: an error without its envelope, or a note such as a ping."""
+        if "message" in chunk or "detail" in chunk:
+            raise failures.broken_stream(chunk, self._upstream, self._model)
+
+    def close(self) -> None:
+        """The body has ended. Raises `UpstreamError` when the answer has not."""
+        for chunk in self._frames.end():
+            self._chunk(chunk)
+        if not self.heard:
+            raise UpstreamError(f"The model server {self._upstream.name} sent an empty answer.")
+        if not (self.finished or self.ended):
+            raise failures.cut_off(self._upstream)
+
+    def whole(self, body: bytes) -> None:
+        """A body that is one JSON completion, although a stream was asked for."""
+        try:
+            completion = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise UpstreamError(f"The model server {self._upstream.name} sent no JSON: {error}.") from error
+        if not isinstance(completion, dict):
+            raise UpstreamError(f"The model server {self._upstream.name} sent no completion.")
+        self._chunk(as_chunk(completion))  # pyright: ignore[reportUnknownArgumentType] - JSON objects have text keys
+        self.close()
+
+
+def check_size(size_bytes: int, upstream: Upstream) -> None:
+    if size_bytes > LIMIT_BYTES:
+        raise UpstreamError(f"The model server {upstream.name} sent an answer of over {LIMIT_BYTES} bytes.")
