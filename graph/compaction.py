@@ -1,0 +1,81 @@
+"""A long conversation → a summary by the model, sealed into one item that stands for it.
+
+Source: CONTRACT of the Responses API, "Truncation and compaction".
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from graph.errors import Json, UpstreamError
+from graph.ports import Prompt
+from graph.run import Run
+from graph.snapshot import usage_of
+from graph.state import Entry, State
+from graph.transcript import Style, messages_of
+
+_ASK = (
+    "Summarise the conversation above for the assistant that will continue it. Keep every fact, decision, name, number, "
+    "file path, tool result and open task that may matter; leave out pleasantries. Write plain text, no preamble."
+)
+
+
+class _Text:
+    """A sink that keeps the text of an answer."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.usage: Json | None = None
+
+    def accepted(self) -> None:
+        pass
+
+    def feed(self, chunk: Json) -> None:
+        self.usage = chunk.get("usage") or self.usage
+        for choice in chunk.get("choices") or ():
+            delta = choice.get("delta") or choice.get("message") or {}
+            self.text += delta.get("content") or ""
+
+
+async def summarise(run: Run, entries: Sequence[Entry], instructions: str | None = None) -> tuple[str, Json]:
+    """The model's summary of `entries`, and what it cost."""
+    messages: list[Any] = [{"role": "system", "content": instructions}] if instructions else []
+    messages += messages_of(entries, Style(run.profile.developer_role, "none"), run.seal.open)
+    sink = _Text()
+    await run.model.answer(Prompt(run.model_name, [*messages, {"role": "user", "content": _ASK}]), sink)
+    if not sink.text.strip():
+        raise UpstreamError("The model gave no summary of the conversation.")
+    return sink.text.strip(), usage_of(sink.usage)
+
+
+async def compact_if_due(state: State, run: Run) -> list[Entry]:
+    """The compaction item a conversation over its threshold gets, said on the wire; nothing below it."""
+    threshold = _threshold(state["request"])
+    log = state["items"]
+    if threshold is None or state["outlook"].get("repair") or log[-1]["item"]["type"] == "compaction":
+        return []
+    if not await _over(threshold, state, run):
+        return []
+    last_user = max((i for i, e in enumerate(log) if e["item"].get("role") == "user"), default=len(log))
+    if last_user == 0:
+        return []
+    summary, _ = await summarise(run, log[:last_user])
+    sealed = run.seal.close({"summary": summary, "kept": log[last_user:]})
+    shown = run.emitter.open({"type": "compaction", "encrypted_content": sealed})
+    return [{"item": shown.close(), "at": shown.index}]
+
+
+def _threshold(request: Json) -> int | None:
+    for entry in request.get("context_management") or ():
+        if entry["type"] == "compaction":
+            return entry.get("compact_threshold")
+    return None
+
+
+async def _over(threshold: int, state: State, run: Run) -> bool:
+    """Whether the prompt has reached `threshold` tokens; the model server is asked when it may have."""
+    prompt = run.prompt(state, state["items"], None)
+    if len(orjson.dumps(prompt.messages)) < threshold:  # no token is shorter than a byte
+        return False
+    return await run.model.count_tokens(prompt) >= threshold

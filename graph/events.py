@@ -1,0 +1,214 @@
+"""What an event looks like and its number. The only place where events are made.
+
+Items never interleave on the wire: each open item writes into a lane, lanes are said in `output_index` order, the
+first open one live and the others as they come to be first.
+Source: CONTRACT of the Responses API, "Streaming".
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import orjson
+
+from graph.errors import Failure, Json
+from graph.log import EventLog
+from graph.state import Item
+
+Names = Literal["openai", "open_responses"]
+
+#: Item types that carry no status of their own.
+_WITHOUT_STATUS = frozenset({"reasoning", "mcp_list_tools", "mcp_approval_request", "compaction"})
+#: Item type → the statuses it may show while it is being made, besides `in_progress`.
+_PHASES = {
+    "mcp_call": {"calling"},
+    "web_search_call": {"searching"},
+    "file_search_call": {"searching"},
+    "code_interpreter_call": {"interpreting"},
+    "image_generation_call": {"generating"},
+}
+_NUMBER = b',"sequence_number":'
+
+
+def _head(type: str, fields: Json) -> bytes:
+    """A frame up to its number, which is not known before the frame leaves its lane."""
+    return b"event: " + type.encode() + b"\ndata: " + orjson.dumps({"type": type, **fields})[:-1] + _NUMBER
+
+
+class _Lane:
+    __slots__ = ("closed", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: list[bytes] = []
+        self.closed = False
+
+
+class Emitter:
+    """Makes and numbers the events of one response."""
+
+    def __init__(self, log: EventLog, new_id: Callable[[str], str], names: Names = "openai") -> None:
+        self.log = log
+        self.new_id = new_id
+        self.reasoning = "reasoning_text" if names == "openai" else "reasoning"
+        self._next = 0
+        self._lanes: list[_Lane] = []
+        self._live = 0
+        self._open: dict[int, OpenItem] = {}
+
+    def lifecycle(self, status: str, response: Json) -> None:
+        """`response.<status>` with the whole response in it."""
+        self._write(_head(f"response.{status}", {"response": response}))
+
+    def error(self, failure: Failure) -> None:
+        """The `error` event: nested as OpenAI sends it, with flat copies as the SDK's type has it."""
+        error = failure.body()["error"]
+        self._write(_head("error", {"error": error, "code": error["code"], "message": error["message"], "param": error["param"]}))
+
+    def open(self, item: Json) -> "OpenItem":
+        """`output_item.added`. The item gets its id here unless it has one."""
+        kind: str = item["type"]
+        item = {"id": self.new_id(kind), **item}
+        opened = OpenItem(self, item, len(self._lanes))
+        self._open[opened.index] = opened
+        self._lanes.append(_Lane())
+        self.say(opened.index, "response.output_item.added", {"output_index": opened.index, "item": item})
+        return opened
+
+    def abandon(self) -> list["OpenItem"]:
+        """Close whatever is open, as incomplete; gives what it closed."""
+        left = [self._open[index] for index in sorted(self._open)]
+        for item in left:
+            item.abandon()
+        return left
+
+    # What items say; not for others.
+
+    def say(self, lane: int, type: str, fields: Json) -> None:
+        self.say_head(lane, _head(type, fields))
+
+    def say_head(self, lane: int, head: bytes) -> None:
+        if lane == self._live:
+            self._write(head)
+        else:
+            self._lanes[lane].waiting.append(head)
+
+    def closed(self, lane: int) -> None:
+        """The lane is complete; those behind it that are due are said."""
+        self._lanes[lane].closed = True
+        del self._open[lane]
+        while self._live < len(self._lanes) and self._lanes[self._live].closed:
+            self._live += 1
+            if self._live < len(self._lanes):
+                due, self._lanes[self._live].waiting = self._lanes[self._live].waiting, []
+                for head in due:
+                    self._write(head)
+
+    def _write(self, head: bytes) -> None:
+        self.log.append(b"%b%d}\n\n" % (head, self._next))
+        self._next += 1
+
+
+class OpenItem:
+    """An item being made. It is closed once, by `close` or `abandon`."""
+
+    def __init__(self, emitter: Emitter, item: Item, index: int) -> None:
+        self.item = item
+        self.index = index
+        self.emitter = emitter
+        self.part: Part | None = None
+        #: What has to be said before an item that is abandoned may be closed.
+        self.before_abandon: Callable[[], None] | None = None
+
+    @property
+    def id(self) -> str:
+        return self.item["id"]
+
+    def event(self, stem: str, **fields: Any) -> None:
+        self.emitter.say(
+            self.index, f"response.{stem}", {"item_id": self.item["id"], "output_index": self.index, **fields}
+        )
+
+    def phase(self, name: str) -> None:
+        kind: str = self.item["type"]
+        if name in _PHASES.get(kind, ()):
+            self.item = {**self.item, "status": name}
+        self.event(f"{kind}.{name}")
+
+    def open_part(self, part: Json) -> "Part":
+        """`content_part.added`; the part before it is closed."""
+        if self.part:
+            self.part.close()
+        self.part = Part(self, part)
+        return self.part
+
+    def close(self, **fields: Any) -> Item:
+        """`output_item.done` with `fields` merged in; status `completed` unless said otherwise."""
+        if self.part:
+            self.part.close()
+            self.part = None
+        if self.item["type"] not in _WITHOUT_STATUS:
+            fields = {"status": "completed", **fields}
+        self.item = {**self.item, **fields}
+        self.emitter.say(self.index, "response.output_item.done", {"output_index": self.index, "item": self.item})
+        self.emitter.closed(self.index)
+        return self.item
+
+    def abandon(self) -> Item:
+        if self.before_abandon:
+            self.before_abandon()
+        if self.item["type"] in _WITHOUT_STATUS:
+            return self.close()
+        return self.close(status="incomplete")
+
+
+#: Part type → (its text field, the zero value of the part).
+_PARTS: dict[str, tuple[str, Json]] = {
+    "output_text": ("text", {"annotations": [], "logprobs": []}),
+    "refusal": ("refusal", {}),
+    "reasoning_text": ("text", {}),
+}
+
+
+class Part:
+    """A content part being written: text, a refusal, or a raw thought."""
+
+    def __init__(self, owner: OpenItem, part: Json) -> None:
+        kind: str = part["type"]
+        self.kind = kind
+        self._owner = owner
+        self._field, zero = _PARTS[kind]
+        self._part: Json = {"type": kind, self._field: "", **zero}
+        self._stem = owner.emitter.reasoning if kind == "reasoning_text" else kind
+        self._texts: list[str] = []
+        self._logprobs: list[Json] = []
+        self._place: Json = {"content_index": len(owner.item["content"])}
+        self._with_logprobs = kind == "output_text"
+        owner.event("content_part.added", part=self._part, **self._place)
+        # The one event that is said per token: all but its text and number is made once.
+        type = f"response.{self._stem}.delta"
+        place = {"item_id": owner.id, "output_index": owner.index, **self._place}
+        self._delta_head = _head(type, place)[: -len(_NUMBER)] + b',"delta":'
+        self._delta_tail = (b',"logprobs":[]' if self._with_logprobs else b"") + _NUMBER
+
+    def write(self, text: str, logprobs: list[Json] | None = None) -> None:
+        self._texts.append(text)
+        tail = self._delta_tail
+        if logprobs and self._with_logprobs:
+            self._logprobs += logprobs
+            tail = b',"logprobs":' + orjson.dumps(logprobs) + _NUMBER
+        self._owner.emitter.say_head(self._owner.index, self._delta_head + orjson.dumps(text) + tail)
+
+    def close(self) -> None:
+        """`<part>.done` and `content_part.done`; the part joins the item's content."""
+        text = "".join(self._texts)
+        fields: Json = {self._field: text}
+        if self._with_logprobs:
+            fields["logprobs"] = self._logprobs
+        self._owner.event(f"{self._stem}.done", **fields, **self._place)
+        part = {**self._part, **fields}
+        self._owner.event("content_part.done", part=part, **self._place)
+        self._owner.item = {**self._owner.item, "content": [*self._owner.item["content"], part]}
+        self._owner.part = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self._texts)

@@ -1,0 +1,95 @@
+"""The event log of one response: frames go in once, any number of readers follow."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from graph.errors import Failure, Json
+
+
+class EventLog:
+    """Frames in their order, held back until the response is known to have begun.
+
+    Bounded by the size of one response; it is dropped with the last reader once the response has ended.
+    """
+
+    def __init__(self) -> None:
+        self._frames: list[bytes] = []
+        self._readers: list[asyncio.Future[None]] = []
+        self._released = False
+        self._ended = False
+        self._response: Json | None = None
+        self._refusal: Failure | None = None
+
+    @property
+    def released(self) -> bool:
+        """True once readers may see frames: from here on a failure is an event, not an HTTP status."""
+        return self._released
+
+    def append(self, frame: bytes) -> None:
+        self._frames.append(frame)
+        if self._readers and self._released:
+            self._wake()
+
+    def release(self) -> None:
+        if not self._released:
+            self._released = True
+            self._wake()
+
+    def end(self, response: Json | None) -> None:
+        """The last frame is in; `response` is how the response ended, None when nobody is left to hear."""
+        self._response, self._ended = response, True
+        self.release()
+        self._wake()
+
+    def refuse(self, failure: Failure) -> None:
+        """The response never began; whoever waits for it gets `failure`."""
+        self._refusal, self._ended = failure, True
+        self._wake()
+
+    async def begun(self) -> None:
+        """Wait until frames may be read. Raises the failure that came instead."""
+        while not self._released and not self._ended:
+            await self._changed()
+        if self._refusal:
+            raise self._refusal
+
+    async def follow(self, after: int = -1) -> AsyncIterator[list[bytes]]:
+        """Every frame whose sequence number is above `after`, past ones first, in batches of those that are there.
+
+        Ends when the response does; waits without limit until then.
+        Source: API reference, "Retrieve a response", `starting_after`.
+        """
+        await self.begun()
+        at = after + 1
+        while True:
+            if at < len(self._frames):
+                batch = self._frames[at:]
+                at += len(batch)
+                yield batch
+            elif self._ended:
+                return
+            else:
+                await self._changed()
+
+    async def ended(self) -> Json | None:
+        """Wait for the end: the final response. Raises the failure that came before it began."""
+        while not self._ended:
+            await self._changed()
+        if self._refusal:
+            raise self._refusal
+        return self._response
+
+    async def _changed(self) -> None:
+        reader = asyncio.get_running_loop().create_future()
+        self._readers.append(reader)
+        try:
+            await reader
+        finally:
+            if reader in self._readers:
+                self._readers.remove(reader)
+
+    def _wake(self) -> None:
+        readers, self._readers = self._readers, []
+        for reader in readers:
+            if not reader.done():
+                reader.set_result(None)

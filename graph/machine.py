@@ -1,0 +1,200 @@
+"""load → call model → route tool → execute → loop → persist."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Send
+
+from graph.client_tools import parsed
+from graph.compaction import compact_if_due
+from graph.errors import Json, RequestError, ToolFailed
+from graph.ids import now
+from graph.input import entries_of
+from graph.ports import Outcome
+from graph.prompt import Shape, unfenced
+from graph.run import Run
+from graph.snapshot import add_usage, snapshot, usage_of
+from graph.state import Call, Entry, InputState, Outlook, Record, State
+from graph.turn import Answer, Rejected, Turn
+
+#: How often in a row a model may be told that its answer was of no use.
+REPAIRS = 3
+
+Machine = StateGraph[State, Run, InputState, State]
+
+
+def build(kinds: Sequence[str]) -> Machine:
+    """The state machine with one node for each kind of hosted tool; compile it with a checkpointer or without."""
+    graph = StateGraph(State, context_schema=Run, input_schema=InputState, output_schema=State)
+    graph.add_node("load", load)
+    graph.add_node("call_model", call_model)
+    for kind in kinds:
+        graph.add_node(kind, execute, input_schema=Call)
+        graph.add_conditional_edges(kind, after_tool, {"call_model": "call_model", "persist": "persist"})
+    graph.add_node("persist", persist)
+    graph.add_edge(START, "load")
+    graph.add_edge("load", "call_model")
+    paths = {name: name for name in (*kinds, "call_model", "persist")}
+    graph.add_conditional_edges("call_model", route_tool, paths)
+    graph.add_edge("persist", END)
+    return graph
+
+
+# ---------------------------------------------------------------- load
+
+
+async def load(state: State, runtime: Runtime[Run]) -> State:
+    """Take the input into the conversation, say that the response has begun, open its tools.
+
+    A second run repeats `created` only if no event had left.
+    """
+    run = runtime.context
+    history, request = state.get("items") or [], state.get("request") or {}
+    added = await entries_of(state.get("input") or [], run)
+    conversation = [*history, *added]
+    run.check(conversation)
+    record = run.begin(request, len(history), len(added))
+    beginning = snapshot(record, request, [])
+    run.emitter.lifecycle("created", beginning)
+    run.emitter.lifecycle("in_progress", beginning)
+    shown = await run.open_tools(conversation)
+    return {"items": [*added, *shown], "request": request, "response": record, "outlook": {}}
+
+
+# ---------------------------------------------------------------- call model
+
+
+async def call_model(state: State, runtime: Runtime[Run]) -> State:
+    """One turn of the model, shown as it comes. A second run asks again."""
+    run = runtime.context
+    compacted = await compact_if_due(state, run)
+    if compacted:
+        state = {**state, "items": [*state["items"], *compacted]}
+    record, request = state["response"], state["request"]
+    shape = Shape.of(request)
+    turn = run.turn(record, request)
+    turn.holds_text = shape is not None and not run.profile.json_schema
+    if run.tokens_left(record, request) == 0:
+        return {"outlook": {"incomplete": "max_output_tokens"}}
+    await run.ask(state, shape, turn)
+    answer = turn.end()
+    run.keep_open(answer)
+    outlook = outlook_of(answer, shape, turn, state.get("outlook") or {})
+    return {"items": [*compacted, *answer.entries], "response": counted(record, answer), "outlook": outlook}
+
+
+def outlook_of(answer: Answer, shape: Shape | None, turn: Turn, before: Outlook) -> Outlook:
+    """What is left to do after a turn."""
+    outlook: Outlook = {"calls": answer.calls, "asked_client": answer.asked_client}
+    if answer.finish in ("length", "content_filter"):
+        reason = "max_output_tokens" if answer.finish == "length" else "content_filter"
+        return {"incomplete": reason}
+    repair = [message for rejected in answer.rejected for message in _about(rejected)]
+    if shape and not answer.calls and not answer.asked_client and not answer.refused and not repair:
+        repair = _misshapen(answer, shape, turn, before)
+    if repair and before.get("repairs", 0) < REPAIRS:
+        outlook["repair"] = repair
+        outlook["repairs"] = before.get("repairs", 0) + 1
+    return outlook
+
+
+def _misshapen(answer: Answer, shape: Shape, turn: Turn, before: Outlook) -> list[Json]:
+    """Chat messages that say what is wrong with the JSON of an answer; the answer is shown if nothing is."""
+    text = unfenced(answer.text) if turn.holds_text else answer.text
+    problem = shape.problem(text)
+    if problem is None:
+        if turn.holds_text:
+            turn.say(text)
+        return []
+    if not turn.holds_text or before.get("repairs"):
+        raise wrong_shape(problem)
+    return [
+        {"role": "assistant", "content": answer.text},
+        {"role": "user", "content": f"That answer cannot be used. {problem} Answer again with the JSON document alone."},
+    ]
+
+
+def wrong_shape(problem: str) -> Exception:
+    from graph.errors import UpstreamError
+
+    return UpstreamError(f"The model's answer does not match `text.format`. {problem}")
+
+
+def _about(rejected: Rejected) -> list[Json]:
+    function = {"name": rejected.name or "unknown", "arguments": rejected.arguments or "{}"}
+    call = {"id": rejected.call_id, "type": "function", "function": function}
+    return [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": rejected.call_id, "content": rejected.why},
+    ]
+
+
+def counted(record: Record, answer: Answer) -> Record:
+    """The record after a turn: usage summed, turns and hosted calls counted."""
+    usage = add_usage(record["usage"], usage_of(answer.usage))
+    calls = record["hosted_calls"] + len(answer.calls)
+    return {**record, "usage": usage, "turns": record["turns"] + 1, "hosted_calls": calls}
+
+
+# ---------------------------------------------------------------- route tool, execute, loop
+
+
+def route_tool(state: State) -> list[Send] | str:
+    """One `Send` for each hosted call; then the model again, or the end."""
+    outlook = state["outlook"]
+    if calls := outlook.get("calls"):
+        return [Send(call["kind"], call) for call in calls]
+    return "call_model" if outlook.get("repair") else "persist"
+
+
+async def execute(state: Call, runtime: Runtime[Run]) -> State:
+    """Execute one hosted call. A second run executes it again."""
+    run = runtime.context
+    function, shown = run.functions[state["name"]], run.shown[state["item_id"]]
+    try:
+        outcome = await function.run(_arguments(state, shown), shown)
+    except ToolFailed as failed:
+        outcome = Outcome({"status": "failed", **failed.shown}, failed.message)
+    entry: Entry = {
+        "item": shown.close(**outcome.shown),
+        "at": state["at"],
+        "turn": state["turn"],
+        "call": {"name": state["name"], "arguments": state["arguments"]},
+        "reply": outcome.reply,
+    }
+    return {"items": [entry]}
+
+
+def _arguments(call: Call, shown: Any) -> Json:
+    try:
+        return parsed(call["arguments"])
+    except ToolFailed as failed:
+        shown.phase("failed")
+        raise ToolFailed(failed.message, {"arguments": call["arguments"]}) from failed
+
+
+def after_tool(state: State) -> str:
+    """The model hears what its tools said, unless the client has to answer first."""
+    return "persist" if state["outlook"].get("asked_client") else "call_model"
+
+
+# ---------------------------------------------------------------- persist
+
+
+async def persist(state: State, runtime: Runtime[Run]) -> State:
+    """Write down how the response ended. The checkpoint of this step is the stored response.
+
+    The runner says so on the wire when it is on disk.
+    """
+    record, reason = state["response"], state["outlook"].get("incomplete")
+    ended: Record = {**record, "status": "incomplete", "incomplete_details": {"reason": reason}} if reason else {
+        **record, "status": "completed", "completed_at": now()
+    }  # fmt: skip
+    return {"response": ended, "outlook": {}}
+
+
+def overflowed(error: Exception) -> bool:
+    """The prompt does not fit into the model's context."""
+    return isinstance(error, RequestError) and error.code == "context_length_exceeded"

@@ -1,0 +1,168 @@
+"""What the machine needs of the world. Adapters fit these by shape; `server/app.py` hands them in."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from graph.errors import Json
+from graph.state import Entry
+
+# ---------------------------------------------------------------- the model
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One question to a model, in the words of Chat Completions."""
+
+    model: str
+    #: Chat messages; a value may be an `orjson.Fragment` that holds several, comma-joined.
+    messages: Sequence[Any]
+    #: Chat `tools`: `{"type": "function", "function": {name, description, parameters, strict?}}`.
+    tools: Sequence[Json] = ()
+    #: Further body fields (temperature, tool_choice, response_format …); none is null.
+    options: Json = field(default_factory=dict[str, Any])
+
+
+class Sink(Protocol):
+    """Takes a model's answer while it is being made."""
+
+    def accepted(self) -> None:
+        """The model server took the request: a 2xx status line has arrived. From here on failures are events."""
+        ...
+
+    def feed(self, chunk: Json) -> None:
+        """One `chat.completion.chunk`, as parsed from the wire and already repaired. Synchronous and cheap."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a model server is known to be able to do."""
+
+    json_schema: bool = True
+    tools: bool = True
+    developer_role: bool = False
+    context_tokens: int | None = None
+
+
+class Model(Protocol):
+    """One model behind one or several Chat Completions addresses."""
+
+    async def answer(self, prompt: Prompt, sink: Sink) -> None:
+        """Ask, and feed the answer to `sink` until it has ended.
+
+        Retries only before the first byte. Raises `UpstreamError` (status and `retry_after_s` as the server said)
+        and `RequestError` (the server called the request wrong, e.g. `context_length_exceeded`).
+        """
+        ...
+
+    async def profile(self) -> Profile:
+        """What this model can do; may ask the server once, then remembers."""
+        ...
+
+    async def count_tokens(self, prompt: Prompt) -> int:
+        """Input tokens of `prompt` by the model server's own count."""
+        ...
+
+
+class Models(Protocol):
+    async def find(self, name: str) -> Model:
+        """Raises `RequestError` with code `model_not_found`, param `model`."""
+        ...
+
+    async def listed(self) -> list[Json]:
+        """`{id, object: "model", created, owned_by}` of every model that can be asked for."""
+        ...
+
+
+# ---------------------------------------------------------------- hosted tools
+
+
+class Shown(Protocol):
+    """The item of a hosted call, seen from the tool: the tool says what happens, the emitter makes events of it."""
+
+    @property
+    def id(self) -> str: ...
+
+    def phase(self, name: str) -> None:
+        """`response.<item type>.<name>`, e.g. `searching`; also the item's status where the type has it."""
+        ...
+
+    def event(self, stem: str, **fields: Any) -> None:
+        """`response.<stem>` with `item_id` and `output_index` filled in, e.g. `mcp_call_arguments.delta`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`shown` is merged into the item, `reply` is what the model reads: text, or chat content parts."""
+
+    shown: Json
+    reply: str | list[Json]
+
+
+class Function(Protocol):
+    """One thing a hosted tool lets the model call."""
+
+    #: The hosted tool's kind: the name of the graph node that executes the call.
+    kind: str
+    #: As the model sees it; unique in one run.
+    name: str
+    description: str
+    parameters: Json
+
+    def item(self) -> Json:
+        """The call's item with its zero values (`arguments: ""` …), without `id`."""
+        ...
+
+    def announce(self, shown: Shown, arguments: str) -> None:
+        """Say the events that come before execution, `in_progress` first; `arguments` is what the model wrote."""
+        ...
+
+    async def run(self, arguments: Json, shown: Shown) -> Outcome:
+        """Execute. Raises `ToolFailed`. Cancelling it must stop the work."""
+        ...
+
+
+class Opening(Protocol):
+    """What a hosted tool is given while a run opens: a way to show items of its own, and what is known."""
+
+    #: Entries of the conversation so far, oldest first; never changed.
+    entries: Sequence[Entry]
+
+    def show(self, item: Json) -> "OpenedItem":
+        """Open an item of the tool's own (`mcp_list_tools`); it gets its id here."""
+        ...
+
+
+class OpenedItem(Shown, Protocol):
+    def close(self, **fields: Any) -> None:
+        """Merge `fields`, say `output_item.done`."""
+        ...
+
+
+class HostedTool(Protocol):
+    """A kind of tool that runs here. One object a process; built once, closed with the app."""
+
+    #: Name of the graph node and stem of the item type: `mcp`, `web_search`.
+    kind: str
+    #: The tool types of a request it serves.
+    types: Sequence[str]
+
+    def check(self, tool: Json, param: str) -> Json:
+        """The declaration as `response.tools` echoes it: defaults filled, secrets gone. Raises `RequestError`."""
+        ...
+
+    async def open(self, tools: Sequence[Json], opening: Opening) -> Sequence[Function]:
+        """Ready the declared tools (as the caller sent them, secrets included) for one run.
+
+        Raises `ConnectorFailed` when a server needed cannot be reached, after closing what it showed.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free what is held open; called once, when the server stops."""
+        ...
+
+
+OpenTools = Callable[[Opening], Awaitable[Sequence[Function]]]

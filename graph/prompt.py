@@ -1,0 +1,153 @@
+"""The request of a response → the question put to a model: tools, options, and the shape of the answer."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import orjson
+from jsonschema.exceptions import SchemaError, best_match
+from jsonschema.validators import validator_for
+
+from graph.client_tools import Offer
+from graph.errors import Json
+from graph.ports import Function
+
+#: Fields that mean the same in both protocols.
+_SAME = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "user")
+
+
+class Toolset(NamedTuple):
+    """What the model may call in one turn, and whether it must."""
+
+    offers: Mapping[str, Offer]
+    functions: Mapping[str, Function]
+    choice: str | Json | None
+
+    def definitions(self) -> list[Json]:
+        hosted = [
+            {
+                "type": "function",
+                "function": {"name": f.name, "description": f.description, "parameters": f.parameters},
+            }
+            for f in self.functions.values()
+        ]
+        return [*hosted, *(offer.definition() for offer in self.offers.values())]
+
+
+def callable_now(choice: str | Json | None, all_tools: Toolset, forced_before: bool) -> Toolset:
+    """Apply `tool_choice`. A forced call is forced once: later turns are free, or the loop would never end."""
+    offers, functions = all_tools.offers, all_tools.functions
+    if isinstance(choice, dict) and choice["type"] == "allowed_tools":
+        names = {name for allowed in choice["tools"] for name in _chosen(allowed, all_tools)}
+        offers = {name: offer for name, offer in offers.items() if name in names}
+        functions = {name: function for name, function in functions.items() if name in names}
+        return Toolset(offers, functions, _mode(choice.get("mode"), forced_before))
+    if isinstance(choice, dict) and not forced_before:
+        names = _chosen(choice, all_tools)
+        if len(names) == 1:
+            return Toolset(offers, functions, {"type": "function", "function": {"name": names[0]}})
+        only = {name: function for name, function in functions.items() if name in names}
+        return Toolset({}, only, "required") if only else all_tools
+    return Toolset(offers, functions, _mode(choice, forced_before))
+
+
+def _mode(choice: object, forced_before: bool) -> str | None:
+    if choice == "required":
+        return None if forced_before else "required"
+    return "none" if choice == "none" else None
+
+
+def _chosen(choice: Json, tools: Toolset) -> list[str]:
+    """The model's names of the tools that `{type, name?, server_label?}` means."""
+    kind: str = choice["type"]
+    if kind in ("function", "custom"):
+        return [name for name in tools.offers if name == choice["name"] or name.endswith(f"__{choice['name']}")]
+    named = {"computer_use_preview": "computer", "computer_use": "computer"}.get(kind, kind)
+    if named in tools.offers:
+        return [named]
+    hosted = (f for f in tools.functions.values() if f.kind == kind or kind.startswith(f"{f.kind}_"))
+    return [f.name for f in hosted if _means(choice, f.item())]
+
+
+def _means(choice: Json, item: Json) -> bool:
+    return all(choice.get(key) in (None, item.get(key)) for key in ("server_label", "name"))
+
+
+# ---------------------------------------------------------------- options
+
+
+def options_of(request: Json, tools: Toolset, tokens_left: int | None) -> Json:
+    """Chat Completions fields of a request; what the caller left out is left to the model server."""
+    options: Json = {key: request[key] for key in _SAME if request.get(key) is not None}
+    if tokens_left is not None:
+        options["max_tokens"] = tokens_left
+    if effort := (request.get("reasoning") or {}).get("effort"):
+        options["reasoning_effort"] = effort
+    if verbosity := (request.get("text") or {}).get("verbosity"):
+        options["verbosity"] = verbosity
+    if "message.output_text.logprobs" in (request.get("include") or ()):
+        options["logprobs"] = True
+        if request.get("top_logprobs"):
+            options["top_logprobs"] = request["top_logprobs"]
+    if tools.offers or tools.functions:
+        if tools.choice is not None:
+            options["tool_choice"] = tools.choice
+        if request.get("parallel_tool_calls") is False:
+            options["parallel_tool_calls"] = False
+    return options
+
+
+# ---------------------------------------------------------------- structured output
+
+
+class Shape(NamedTuple):
+    """The JSON an answer has to be."""
+
+    format: Json
+
+    @classmethod
+    def of(cls, request: Json) -> "Shape | None":
+        shape = (request.get("text") or {}).get("format") or {}
+        return cls(shape) if shape.get("type") in ("json_schema", "json_object") else None
+
+    @property
+    def schema(self) -> Json:
+        return self.format.get("schema") or {"type": "object"}
+
+    def response_format(self) -> Json:
+        """As a model server takes it that can enforce it."""
+        if self.format["type"] == "json_object":
+            return {"type": "json_object"}
+        keys = ("name", "description", "schema", "strict")
+        return {"type": "json_schema", "json_schema": {key: self.format[key] for key in keys if key in self.format}}
+
+    def instruction(self) -> Json:
+        """As a model is asked for it whose server cannot."""
+        schema = orjson.dumps(self.schema).decode()
+        text = f"Answer with one JSON document and nothing else, no code fence. It must match this JSON Schema:\n{schema}"
+        return {"role": "system", "content": text}
+
+    def problem(self, text: str) -> str | None:
+        """Why `text` is not of this shape, in words for a model; None if it is."""
+        try:
+            value: Any = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            return f"It is not valid JSON: {error}."
+        error = best_match(validator_for(self.schema)(self.schema).iter_errors(value))
+        return f"At {error.json_path}: {error.message[:500]}." if error else None
+
+
+def schema_problem(schema: Json) -> str | None:
+    """Why a schema is none; None if it is one."""
+    try:
+        validator_for(schema).check_schema(schema)
+    except SchemaError as error:
+        return f"{error.json_path}: {error.message[:300]}"
+    return None
+
+
+def unfenced(text: str) -> str:
+    """JSON without the code fence that models like to put around it."""
+    stripped = text.strip()
+    if stripped.startswith("```") and stripped.endswith("```"):
+        stripped = stripped[3:-3].removeprefix("json").strip()
+    return stripped

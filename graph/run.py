@@ -1,0 +1,174 @@
+"""What a response needs while it is made and what cannot be stored: emitter, model, open tools, secrets."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graph.client_tools import Offer, offers_of
+from graph.errors import Json, RequestError
+from graph.events import Emitter, OpenItem
+from graph.ids import now
+from graph.ports import Function, HostedTool, Model, Profile, Prompt
+from graph.prompt import Shape, Toolset, callable_now, options_of
+from graph.seal import Seal
+from graph.state import Entry, Record, State
+from graph.transcript import Style, messages_of
+from graph.turn import Answer, Turn
+
+FindItem = Callable[[str], Awaitable[Entry | None]]
+
+
+@dataclass(slots=True)
+class Run:
+    """One response being made. Lives as long as its task and is never checkpointed."""
+
+    response_id: str
+    owner: str
+    emitter: Emitter
+    model: Model
+    #: The model's name as the caller gave it.
+    model_name: str
+    seal: Seal
+    profile: Profile
+    find_item: FindItem
+    hosted: Sequence[HostedTool] = ()
+    #: `tools` as the caller sent them, secrets included.
+    declared: Sequence[Json] = ()
+    previous_response_id: str | None = None
+    conversation: str | None = None
+    max_turns: int = 50
+    created_at: int = field(default_factory=now)
+    offers: dict[str, Offer] = field(default_factory=dict[str, Offer])
+    functions: dict[str, Function] = field(default_factory=dict[str, Function])
+    #: Items of hosted calls that are not done yet, by item id.
+    shown: dict[str, OpenItem] = field(default_factory=dict[str, OpenItem])
+
+    # ------------------------------------------------------------ load
+
+    def check(self, conversation: Sequence[Entry]) -> None:
+        """Raises `RequestError` when the conversation cannot be put to a model."""
+        messages_of(conversation, self._style({}), self.seal.open)
+
+    def begin(self, request: Json, history: int, added: int) -> Record:
+        return {
+            "id": self.response_id,
+            "owner": self.owner,
+            "status": "in_progress",
+            "model": self.model_name,
+            "created_at": self.created_at,
+            "completed_at": None,
+            "previous_response_id": self.previous_response_id,
+            "conversation": self.conversation,
+            "background": bool(request.get("background")),
+            "error": None,
+            "incomplete_details": None,
+            "usage": None,
+            "input_at": history,
+            "output_at": history + added,
+            "hosted_calls": 0,
+            "turns": 0,
+        }
+
+    async def open_tools(self, conversation: Sequence[Entry]) -> list[Entry]:
+        """Ready everything the model may call; gives the items that were shown on the way."""
+        opening = _Opening(conversation, self.emitter)
+        for tool in self.hosted:
+            declared = [given for given in self.declared if given["type"] in tool.types]
+            if declared:
+                for function in await tool.open(declared, opening):
+                    self.functions[function.name] = function
+        tools = [*self.declared, *_found(conversation)]
+        self.offers = {offer.name: offer for offer in offers_of(tools)}
+        return opening.entries_shown()
+
+    # ------------------------------------------------------------ call model
+
+    def turn(self, record: Record, request: Json) -> Turn:
+        tools = self._tools(record, request)
+        turn = Turn(self.emitter, tools.offers, tools.functions, record["turns"])
+        turn.one_call = request.get("parallel_tool_calls") is False
+        if request.get("max_tool_calls"):
+            turn.hosted_left = max(0, request["max_tool_calls"] - record["hosted_calls"])
+        include: Sequence[str] = request.get("include") or ()
+        if request.get("store") is False or "reasoning.encrypted_content" in include:
+            turn.seal = self.seal.close
+        return turn
+
+    def tokens_left(self, record: Record, request: Json) -> int | None:
+        """Output tokens the rest of the response may have; None is without limit."""
+        limit = request.get("max_output_tokens")
+        if limit is None:
+            return None
+        return max(0, limit - (record["usage"] or {}).get("output_tokens", 0))
+
+    async def ask(self, state: State, shape: Shape | None, turn: Turn) -> None:
+        """Put the conversation to the model. With `truncation: auto` the oldest part gives way until it fits."""
+        log: Sequence[Entry] = state["items"]
+        if state["response"]["turns"] >= self.max_turns:
+            raise RequestError(f"The response has reached the limit of {self.max_turns} model turns.")
+        while True:
+            try:
+                return await self.model.answer(self.prompt(state, log, shape), turn)
+            except RequestError as error:
+                shorter = _without_oldest(log)
+                if error.code != "context_length_exceeded" or state["request"].get("truncation") != "auto" or not shorter:
+                    raise
+                log = shorter
+
+    def prompt(self, state: State, log: Sequence[Entry], shape: Shape | None) -> Prompt:
+        record, request = state["response"], state["request"]
+        tools = self._tools(record, request)
+        options = options_of(request, tools, self.tokens_left(record, request))
+        messages: list[Any] = []
+        if instructions := request.get("instructions"):
+            messages.append({"role": "system", "content": instructions})
+        messages += messages_of(log, self._style(request), self.seal.open)
+        messages += (state.get("outlook") or {}).get("repair") or []
+        if shape and self.profile.json_schema:
+            options["response_format"] = shape.response_format()
+        elif shape:
+            messages.insert(0, shape.instruction())
+        return Prompt(self.model_name, messages, tools.definitions(), options)
+
+    def keep_open(self, answer: Answer) -> None:
+        for item in answer.shown:
+            self.shown[item.id] = item
+
+    def _tools(self, record: Record, request: Json) -> Toolset:
+        forced_before = record["turns"] > 0
+        everything = Toolset(self.offers, self.functions, None)
+        return callable_now(request.get("tool_choice"), everything, forced_before)
+
+    def _style(self, request: Json) -> Style:
+        thoughts = (request.get("reasoning") or {}).get("context")
+        return Style(self.profile.developer_role, "all_turns" if thoughts == "all_turns" else "current_turn")
+
+
+class _Opening:
+    """See `ports.Opening`."""
+
+    def __init__(self, entries: Sequence[Entry], emitter: Emitter) -> None:
+        self.entries = entries
+        self._emitter = emitter
+        self._shown: list[OpenItem] = []
+
+    def show(self, item: Json) -> OpenItem:
+        self._shown.append(self._emitter.open(item))
+        return self._shown[-1]
+
+    def entries_shown(self) -> list[Entry]:
+        return [{"item": shown.item, "at": shown.index} for shown in self._shown]
+
+
+def _found(conversation: Sequence[Entry]) -> list[Json]:
+    """Tools that joined in the course of the conversation: found by a search, or added by the developer."""
+    joined = ("tool_search_output", "additional_tools")
+    items = [entry["item"] for entry in conversation if entry["item"]["type"] in joined]
+    return [{**tool, "defer_loading": False} for item in items for tool in item["tools"]]
+
+
+def _without_oldest(log: Sequence[Entry]) -> Sequence[Entry]:
+    """The log from its second user message on; empty if there is none: the newest message is never dropped."""
+    users = [i for i, e in enumerate(log) if e["item"]["type"] == "message" and e["item"]["role"] == "user"]
+    later = [index for index in users if index > 0]
+    return list(log[later[max(0, len(later) // 4 - 1)] :]) if later else []

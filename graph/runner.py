@@ -1,0 +1,274 @@
+"""Runs responses: opens what a run needs, lets the machine go, says the last word, cleans up.
+
+Every response is one task that writes one event log; streaming, waiting and background differ only in how the log is
+read. `completed` is said when the checkpoint is on disk, never before.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from langchain_core.runnables import RunnableConfig
+
+from graph.errors import Failure, Json, RequestError, Unavailable
+from graph.events import Emitter, Names
+from graph.ids import item_ids, new_id
+from graph.log import EventLog
+from graph.machine import build
+from graph.ports import HostedTool, Models
+from graph.run import Run
+from graph.seal import Seal
+from graph.snapshot import output_of, snapshot
+from graph.state import Entry, Record, State
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request, validated."""
+
+    owner: str
+    request: Json
+    input: str | Sequence[Json]
+    #: `tools` as the caller sent them, secrets included.
+    declared: Sequence[Json] = ()
+    previous_response_id: str | None = None
+    conversation: str | None = None
+    stored: bool = True
+
+    @property
+    def model(self) -> str:
+        return self.request["model"]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a run goes on from."""
+
+    thread_id: str
+    checkpoint_id: str | None = None
+
+
+class Archive(Protocol):
+    """What is kept of responses, seen from the runner."""
+
+    checkpointer: Any
+
+    async def head_of_response(self, owner: str, response_id: str) -> tuple[Head, Record] | None: ...
+    async def head_of_conversation(self, owner: str, conversation_id: str) -> Head | None: ...
+    async def history(self, head: Head) -> list[Entry]: ...
+    async def find_item(self, owner: str, item_id: str) -> Entry | None: ...
+    async def lock(self, owner: str, conversation_id: str, holder: str) -> bool: ...
+    async def unlock(self, conversation_id: str, holder: str) -> None: ...
+    async def discard(self, response_id: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    max_turns: int = 50
+    #: Seconds `response.created` waits for the model server to take the request.
+    hold_created_s: float = 2.0
+    event_names: Names = "openai"
+
+
+@dataclass(slots=True)
+class Running:
+    """A response that is being made, or has just been."""
+
+    id: str
+    log: EventLog
+    task: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    def cancel(self) -> None:
+        if self.task:
+            self.task.cancel()
+
+
+class Runner:
+    """Owner of the tasks of all responses in this process."""
+
+    def __init__(
+        self, archive: Archive, models: Models, tools: Sequence[HostedTool], seal: Seal, limits: Limits
+    ) -> None:
+        self._archive = archive
+        self._models = models
+        self._tools = tools
+        self._seal = seal
+        self._limits = limits
+        self._running: set[asyncio.Task[None]] = set()
+        self._closing = False
+        machine = build([tool.kind for tool in tools])
+        self.stored = machine.compile(checkpointer=archive.checkpointer)
+        self.unstored = machine.compile()
+
+    # ------------------------------------------------------------ from outside
+
+    async def start(self, ask: Ask) -> Running:
+        """Begin a response. Raises `RequestError` for what can be seen before it runs."""
+        if self._closing:
+            raise Unavailable("The server is shutting down.", retry_after_s=5)
+        model = await self._models.find(ask.model)
+        running = Running(new_id("resp_"), EventLog())
+        head = await self._head(ask, running.id)
+        run = Run(
+            response_id=running.id,
+            owner=ask.owner,
+            emitter=Emitter(running.log, item_ids(running.id), self._limits.event_names),
+            model=model,
+            model_name=ask.model,
+            seal=self._seal,
+            profile=await model.profile(),
+            find_item=lambda item_id: self._archive.find_item(ask.owner, item_id),
+            hosted=self._tools,
+            declared=ask.declared,
+            previous_response_id=ask.previous_response_id,
+            conversation=ask.conversation,
+            max_turns=self._limits.max_turns,
+        )
+        running.task = asyncio.get_running_loop().create_task(self._make(ask, head, run))
+        self._running.add(running.task)
+        running.task.add_done_callback(self._running.discard)
+        return running
+
+    async def begun(self, running: Running) -> None:
+        """Wait until the response may be shown: the model server has the request, or time is up."""
+        timer = asyncio.get_running_loop().call_later(self._limits.hold_created_s, running.log.release)
+        try:
+            await running.log.begun()
+        finally:
+            timer.cancel()
+
+    async def close(self, grace_s: float) -> None:
+        """Take no more work; give what runs `grace_s` seconds, then end it."""
+        self._closing = True
+        if self._running:
+            await asyncio.wait(self._running, timeout=grace_s)
+        for task in self._running:
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running, timeout=5)
+
+    # ------------------------------------------------------------ where to go on from
+
+    async def _head(self, ask: Ask, response_id: str) -> Head:
+        if ask.previous_response_id:
+            return await self._parent(ask.owner, ask.previous_response_id)
+        if ask.conversation:
+            return await self._locked(ask.owner, ask.conversation, response_id)
+        return Head(str(uuid.uuid4()))
+
+    async def _parent(self, owner: str, parent_id: str) -> Head:
+        found = await self._archive.head_of_response(owner, parent_id)
+        if found is None:
+            raise RequestError(
+                f"Previous response with id '{parent_id}' not found.",
+                param="previous_response_id",
+                code="previous_response_not_found",
+            )
+        head, record = found
+        if record["status"] not in ("completed", "incomplete"):
+            raise RequestError(
+                f"Previous response with id '{parent_id}' is {record['status']}; only a completed or incomplete one "
+                "can be continued.",
+                param="previous_response_id",
+            )
+        return head
+
+    async def _locked(self, owner: str, conversation_id: str, response_id: str) -> Head:
+        if not await self._archive.lock(owner, conversation_id, response_id):
+            raise RequestError(
+                "Another process is currently operating on this conversation. Please retry in a few seconds.",
+                param="conversation",
+                code="conversation_locked",
+            )
+        head = await self._archive.head_of_conversation(owner, conversation_id)
+        assert head is not None, "a conversation that could be locked exists"
+        return head
+
+    # ------------------------------------------------------------ one response
+
+    async def _make(self, ask: Ask, head: Head, run: Run) -> None:
+        """The task of one response. Whatever happens, its log ends and its conversation is free again."""
+        log = run.emitter.log
+        try:
+            log.end(await self._complete(ask, head, run))
+        except asyncio.CancelledError:
+            await self._discard(ask, run)
+            log.end(None)
+        except Failure as failure:
+            await self._fail(ask, head, run, failure)
+        except Exception:
+            logger.exception("A response failed on a bug", extra={"response_id": run.response_id})
+            await self._fail(ask, head, run, Failure("The server had an error while making this response."))
+        finally:
+            if ask.conversation:
+                await self._archive.unlock(ask.conversation, run.response_id)
+
+    async def _complete(self, ask: Ask, head: Head, run: Run) -> Json:
+        state = await self._invoke(ask, head, run)
+        response = _response_of(state)
+        run.emitter.lifecycle(response["status"], response)
+        return response
+
+    async def _invoke(self, ask: Ask, head: Head, run: Run) -> State:
+        given: Json = {"input": ask.input, "request": ask.request}
+        if not ask.stored:
+            given["items"] = await self._archive.history(head) if head.checkpoint_id else []
+            return await self.unstored.ainvoke(given, context=run)  # pyright: ignore[reportReturnType, reportArgumentType]
+        hosted = any(given["type"] in tool.types for given in ask.declared for tool in self._tools)
+        durability = "async" if hosted else "exit"
+        config = _config(ask, head, run)
+        return await self.stored.ainvoke(given, config, context=run, durability=durability)  # pyright: ignore[reportReturnType, reportArgumentType]
+
+    async def _discard(self, ask: Ask, run: Run) -> None:
+        if ask.stored:
+            await self._archive.discard(run.response_id)
+
+    async def _fail(self, ask: Ask, head: Head, run: Run, failure: Failure) -> None:
+        """Before the response was shown its failure is the answer; after, an event and a stored response."""
+        log = run.emitter.log
+        if not log.released:
+            await self._discard(ask, run)
+            log.refuse(failure)
+            return
+        left = [{"item": item.item, "at": item.index} for item in run.emitter.abandon()]
+        response = await self._failed(ask, run, failure, left)
+        run.emitter.error(failure)
+        run.emitter.lifecycle("failed", response)
+        log.end(response)
+
+    async def _failed(self, ask: Ask, run: Run, failure: Failure, left: list[Json]) -> Json:
+        """Keep what there is of a failed response; gives it as it is kept."""
+        config: RunnableConfig = {"configurable": {"thread_id": "", "response_id": run.response_id}}
+        found = await self._archive.head_of_response(ask.owner, run.response_id) if ask.stored else None
+        state: Any = {}
+        if found:
+            at, _ = found
+            config["configurable"] |= {"thread_id": at.thread_id, "checkpoint_id": at.checkpoint_id}
+            state = (await self.stored.aget_state(config)).values
+        record: Record = {**(state.get("response") or run.begin(ask.request, 0, 0))}
+        record |= {"status": "failed", "error": failure.as_response_error(), "usage": None}
+        if found:
+            await self.stored.aupdate_state(config, {"items": left, "response": record, "outlook": {}}, as_node="persist")
+        items = [*(state.get("items") or []), *left]
+        return snapshot(record, ask.request, output_of(items[record["output_at"] :]))
+
+
+def _config(ask: Ask, head: Head, run: Run) -> RunnableConfig:
+    configurable: Json = {"thread_id": head.thread_id, "response_id": run.response_id}
+    if head.checkpoint_id:
+        configurable["checkpoint_id"] = head.checkpoint_id
+    if ask.conversation:
+        configurable["conversation_id"] = ask.conversation
+    return {"configurable": configurable, "recursion_limit": 10_000}
+
+
+def _response_of(state: State) -> Json:
+    record = state["response"]
+    return snapshot(record, state["request"], output_of(state["items"][record["output_at"] :]))
+
+

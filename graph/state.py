@@ -1,0 +1,112 @@
+"""What a run knows between its steps: plain JSON, and one append-only log."""
+
+import secrets
+from collections.abc import Iterable
+from typing import Annotated, Any, NotRequired, TypedDict
+
+from langgraph.channels import EphemeralValue
+
+from graph.errors import Json
+
+Item = Json
+
+
+class Entry(TypedDict):
+    """A finished item with what the model was told of it."""
+
+    item: Item
+    #: The `output_index` of an output item; the items of one response are shown in this order.
+    at: NotRequired[int]
+    #: The model turn a hosted call was made in; calls of one turn share one assistant message.
+    turn: NotRequired[int]
+    #: A hosted call as the model wrote it: `{"name", "arguments"}`.
+    call: NotRequired[Json]
+    #: What the model was told of a hosted call: text, or chat content parts.
+    reply: NotRequired[str | list[Json]]
+
+
+class ItemLog(list[Entry]):
+    """A list that knows which log it is a reading of, so that a store can keep only what was added.
+
+    Two logs of one `epoch` share their first `min(len)` entries. A plain list (an edit, an `Overwrite`) starts a
+    new epoch. Entries are shared between logs and never changed. `memo` holds what readers have derived from a
+    prefix of this log (see `transcript`); it may be lost at any time.
+    """
+
+    __slots__ = ("epoch", "memo")
+
+    def __init__(self, entries: Iterable[Entry] = (), epoch: str | None = None, memo: Any = None) -> None:
+        super().__init__(entries)
+        self.epoch = epoch or secrets.token_hex(8)
+        self.memo = memo
+
+
+def append_items(log: list[Entry], added: list[Entry]) -> list[Entry]:
+    """Reducer of `items`: a longer log of the same epoch; neither argument is changed."""
+    if not added:
+        return log
+    if isinstance(log, ItemLog):
+        return ItemLog([*log, *added], log.epoch, log.memo)
+    return ItemLog([*log, *added])
+
+
+class Record(TypedDict):
+    """A response, less its request and its items. The store indexes it beside the checkpoint."""
+
+    id: str
+    owner: str
+    status: str
+    model: str
+    created_at: int
+    completed_at: int | None
+    previous_response_id: str | None
+    conversation: str | None
+    background: bool
+    error: Json | None
+    incomplete_details: Json | None
+    usage: Json | None
+    #: Where in `items` this response's own input begins, and where its output does.
+    input_at: int
+    output_at: int
+    #: Hosted calls and model turns made so far.
+    hosted_calls: int
+    turns: int
+
+
+class Call(TypedDict):
+    """A hosted call the model asked for, on its way to the node that executes it."""
+
+    item_id: str
+    kind: str
+    name: str
+    arguments: str
+    at: int
+    turn: int
+
+
+class Outlook(TypedDict, total=False):
+    """What the last model turn left to do."""
+
+    calls: list[Call]
+    #: Chat messages for the next question only: what was wrong with the last answer.
+    repair: list[Json]
+    repairs: int
+    asked_client: bool
+    #: Why the answer stops short: `max_output_tokens` or `content_filter`.
+    incomplete: str | None
+
+
+class InputState(TypedDict, total=False):
+    """What a run is given. `input` alone is enough: a text, or input items of the Responses API."""
+
+    input: str | list[Json]
+    #: The other fields of the request, validated and free of secrets; what is left out is the default.
+    request: Json
+
+
+class State(TypedDict, total=False):
+    input: Annotated[str | list[Json], EphemeralValue]
+    request: Json
+    items: Annotated[list[Entry], append_items]
+    response: Record
+    outlook: Outlook

@@ -1,0 +1,270 @@
+"""One model turn: raw chunks of Chat Completions in; items on the wire and calls to make out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from graph.client_tools import Draft, Offer
+from graph.errors import Json, ToolFailed
+from graph.events import Emitter, OpenItem, Part
+from graph.ids import new_call_id
+from graph.ports import Function
+from graph.state import Call, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A call that cannot be made; the model hears why and may try again."""
+
+    call_id: str
+    name: str
+    arguments: str
+    why: str
+
+
+@dataclass(slots=True)
+class Answer:
+    """What one turn came to."""
+
+    entries: list[Entry] = field(default_factory=list[Entry])
+    #: Items of hosted calls, still open, with the calls to execute.
+    calls: list[Call] = field(default_factory=list[Call])
+    shown: list[OpenItem] = field(default_factory=list[OpenItem])
+    rejected: list[Rejected] = field(default_factory=list[Rejected])
+    #: The client has calls to answer.
+    asked_client: bool = False
+    text: str = ""
+    refused: bool = False
+    finish: str | None = None
+    usage: Json | None = None
+
+
+class _HostedDraft:
+    """A call of a hosted tool: shown at once, announced when its arguments are whole, closed by its node."""
+
+    def __init__(self, emitter: Emitter, function: Function) -> None:
+        self._function = function
+        self._written: list[str] = []
+        self.shown = emitter.open(function.item())
+
+    def write(self, arguments: str) -> None:
+        self._written.append(arguments)
+
+    @property
+    def arguments(self) -> str:
+        return "".join(self._written)
+
+    def close(self) -> OpenItem:
+        self._function.announce(self.shown, self.arguments)
+        return self.shown
+
+
+@dataclass(slots=True)
+class _Calling:
+    """A call the model is writing."""
+
+    call_id: str
+    name: str = ""
+    arguments: str = ""
+    draft: Draft | _HostedDraft | None = None
+    closed: bool = False
+
+
+class Turn:
+    """A sink for one answer of the model (see `ports.Sink`)."""
+
+    def __init__(
+        self, emitter: Emitter, offers: Mapping[str, Offer], functions: Mapping[str, Function], number: int
+    ) -> None:
+        self._emitter = emitter
+        self._offers = offers
+        self._functions = functions
+        self._number = number
+        self._part: Part | None = None
+        self._item: OpenItem | None = None
+        self._calls: dict[int, _Calling] = {}
+        self._writing: int | None = None
+        self._answer = Answer()
+        self._texts: list[str] = []
+        #: Set to keep text back until `say` is called with what may be shown.
+        self.holds_text = False
+        #: Set to let the model make one call only.
+        self.one_call = False
+        #: Hosted calls that may still be made; None is without limit.
+        self.hosted_left: int | None = None
+        #: Set to add `encrypted_content` to thoughts.
+        self.seal: Callable[[Json], str] | None = None
+
+    def accepted(self) -> None:
+        self._emitter.log.release()
+
+    # ------------------------------------------------------------ chunks in
+
+    def feed(self, chunk: Json) -> None:
+        if usage := chunk.get("usage"):
+            self._answer.usage = usage
+        for choice in chunk.get("choices") or ():
+            delta: Json = choice.get("delta") or choice.get("message") or {}
+            if thought := delta.get("reasoning_content"):
+                self._write("reasoning_text", thought)
+            if text := delta.get("content"):
+                self._text(text, choice.get("logprobs"))
+            if refusal := delta.get("refusal"):
+                self._answer.refused = True
+                self._write("refusal", refusal)
+            for call in delta.get("tool_calls") or ():
+                self._call(call)
+            if finish := choice.get("finish_reason"):
+                self._answer.finish = finish
+            break  # one answer was asked for
+
+    def _text(self, text: str, logprobs: Json | None) -> None:
+        self._texts.append(text)
+        if not self.holds_text:
+            self._write("output_text", text, (logprobs or {}).get("content"))
+
+    def _write(self, kind: str, text: str, logprobs: list[Json] | None = None) -> None:
+        part = self._part
+        if part is None or part.kind != kind:
+            part = self._begin(kind)
+        part.write(text, logprobs)
+
+    def _begin(self, kind: str) -> Part:
+        """The part to write `kind` into; a new item unless the open one takes it."""
+        self._close_calls()
+        wanted = "reasoning" if kind == "reasoning_text" else "message"
+        if self._item is None or self._item.item["type"] != wanted:
+            self._close_item()
+            zero: Json = {"type": wanted, "summary": []} if wanted == "reasoning" else {
+                "type": wanted, "status": "in_progress", "role": "assistant"
+            }  # fmt: skip
+            self._item = self._emitter.open({**zero, "content": []})
+        self._part = self._item.open_part({"type": kind})
+        return self._part
+
+    def _close_item(self) -> None:
+        if self._item:
+            self._answer.entries.append({"item": self._item.close(**self._sealed()), "at": self._item.index})
+        self._item = self._part = None
+
+    def _sealed(self) -> Json:
+        """What a thought carries for clients that keep their own history."""
+        if self._item is None or self._part is None or self.seal is None or self._part.kind != "reasoning_text":
+            return {}
+        return {"encrypted_content": self.seal({"reasoning": self._part.text})}
+
+    # ------------------------------------------------------------ calls
+
+    def _call(self, delta: Json) -> None:
+        index: int = delta.get("index") or 0
+        if self.one_call and self._calls and index not in self._calls:
+            return
+        if index not in self._calls:
+            self._close_item()
+            self._close_written()
+            self._calls[index] = _Calling(delta.get("id") or new_call_id())
+        calling = self._calls[index]
+        if calling.closed:
+            return
+        function: Json = delta.get("function") or {}
+        calling.name += function.get("name") or ""
+        self._arguments(calling, function.get("arguments") or "")
+        self._writing = index
+
+    def _arguments(self, calling: _Calling, arguments: str) -> None:
+        calling.arguments += arguments
+        if calling.draft is None and calling.name and arguments and not self._over(calling):
+            calling.draft = self._draft(calling)
+            arguments = calling.arguments
+        if calling.draft and arguments:
+            calling.draft.write(arguments)
+
+    def _draft(self, calling: _Calling) -> "Draft | _HostedDraft | None":
+        if function := self._functions.get(calling.name):
+            if self._over(calling):
+                raise ToolFailed("No more tool calls may be made; answer with what you know.")
+            if self.hosted_left is not None:
+                self.hosted_left -= 1
+            return _HostedDraft(self._emitter, function)
+        if offer := self._offers.get(calling.name):
+            return offer.draft(self._emitter, calling.call_id)
+        return None
+
+    def _over(self, calling: _Calling) -> bool:
+        return self.hosted_left == 0 and calling.name in self._functions
+
+    def _close_written(self) -> None:
+        """Another call begins: the one before is closed if it is whole, so that it need not wait for the turn's end."""
+        if self._writing is not None and _is_whole(self._calls[self._writing].arguments):
+            self._close_call(self._writing)
+
+    def _close_calls(self) -> None:
+        for index in list(self._calls):
+            self._close_call(index)
+
+    def _close_call(self, index: int) -> None:
+        calling = self._calls[index]
+        if calling.closed:
+            return
+        calling.closed = True
+        try:
+            if calling.draft is None:
+                calling.draft = self._draft(calling)
+            if calling.draft is None:
+                raise ToolFailed(self._unknown(calling.name))
+            self._made(calling, calling.draft.close())
+        except ToolFailed as failed:
+            rejected = Rejected(calling.call_id, calling.name, calling.arguments, failed.message)
+            self._answer.rejected.append(rejected)
+
+    def _unknown(self, name: str) -> str:
+        offered = ", ".join([*self._offers, *self._functions]) or "none"
+        return f"There is no tool named {name!r}. Tools that can be called: {offered}."
+
+    def _made(self, calling: _Calling, shown: OpenItem) -> None:
+        if function := self._functions.get(calling.name):
+            self._answer.shown.append(shown)
+            self._answer.calls.append(
+                {
+                    "item_id": shown.id, "kind": function.kind, "name": calling.name, "arguments": calling.arguments,
+                    "at": shown.index, "turn": self._number,
+                }
+            )  # fmt: skip
+        else:
+            self._answer.asked_client = True
+            self._answer.entries.append({"item": shown.item, "at": shown.index})
+
+    # ------------------------------------------------------------ the answer out
+
+    def end(self) -> Answer:
+        """The model has ended its turn."""
+        self._answer.text = "".join(self._texts)
+        if self._answer.finish in ("length", "content_filter"):
+            self._cut()
+        elif not self.holds_text:
+            self._close_item()
+        self._close_calls()
+        return self._answer
+
+    def say(self, text: str) -> None:
+        """Show text that was held back."""
+        self._write("output_text", text)
+        self._close_item()
+
+    def _cut(self) -> None:
+        """The answer stops in the middle: what is open ends incomplete, and calls half written are not made."""
+        if self.holds_text and self._answer.text:
+            self._write("output_text", self._answer.text)
+        for item in self._emitter.abandon():
+            self._answer.entries.append({"item": item.item, "at": item.index})
+        self._item = self._part = None
+        self._calls.clear()
+
+
+def _is_whole(arguments: str) -> bool:
+    try:
+        orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return False
+    return True
