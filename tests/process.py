@@ -1,0 +1,87 @@
+"""A server of ours as a process of its own, started the way a person starts it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+START_S = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
+
+
+class Server:
+    """`serve` with the flags given; stopped by `stop`."""
+
+    def __init__(self, data_dir: Path, upstream_url: str | None, *flags: str, **environment: str) -> None:
+        self.port = free_port()
+        self.data_dir = data_dir
+        data_dir.mkdir(parents=True, exist_ok=True)
+        self._log = data_dir / "server.log"
+        asked = ["--upstream", upstream_url] if upstream_url else []
+        self._command = [sys.executable, "-m", "server", "serve", "--port", str(self.port), *asked]
+        self._command += ["--data-dir", str(data_dir / "kept"), *flags]
+        self._environment = {**os.environ, "OPENAI_API_KEY": "sk-upstream", "NO_COLOR": "1", **environment}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.origin}/v1"
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    def start(self) -> "Server":
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=log, start_new_session=True
+            )
+        until = time.monotonic() + START_S
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > until:
+                self.kill()
+                raise RuntimeError(f"the server did not start:\n{self.log()}")
+            time.sleep(0.05)
+        return self
+
+    def stop(self, limit_s: float = 15) -> int:
+        """Ask it to end, as an operator would; its exit code."""
+        return self._end(signal.SIGTERM, limit_s)
+
+    def kill(self) -> int:
+        return self._end(signal.SIGKILL, 15)
+
+    def log(self, since: int = 0) -> str:
+        return self._log.read_bytes()[since:].decode(errors="replace") if self._log.exists() else ""
+
+    def log_size(self) -> int:
+        return self._log.stat().st_size if self._log.exists() else 0
+
+    def _end(self, sign: signal.Signals, limit_s: float) -> int:
+        assert self._process
+        if self._process.poll() is None:
+            self._process.send_signal(sign)
+        return self._process.wait(limit_s)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.origin}/health", timeout=2) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, OSError):
+            return False
