@@ -1,0 +1,230 @@
+"""A `{"type": "mcp", ...}` of a request: what it must say, how it is echoed, what is kept of it.
+
+Source: CONTRACT of the Responses API, "mcp" and "Echo normalisation".
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from graph.errors import Json, RequestError
+
+_LABEL = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,63}")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+#: Headers that belong to the transport.
+_RESERVED = re.compile(
+    r"host|connection|upgrade|te|trailer|expect|transfer-encoding|content-.*|accept|accept-encoding|mcp-.*|last-event-id",
+    re.IGNORECASE,
+)
+_SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|password|signature", re.IGNORECASE)
+_TARGETS = ("server_url", "connector_id", "tunnel_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server and the credentials it is shown: whoever has the same shares a session."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    def redacted(self, text: str) -> str:
+        """`text` without the credentials, should the server have repeated them."""
+        for name, value in self.headers:
+            for secret in {value, value.removeprefix("Bearer ")}:
+                if len(secret) >= 8 and _SECRET_NAME.search(name):
+                    text = text.replace(secret, "[redacted]")
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """`allowed_tools`: None allows everything."""
+
+    names: frozenset[str] | None = None
+    read_only: bool | None = None
+
+    def allows(self, name: str, read_only: bool) -> bool:
+        return (self.names is None or name in self.names) and self.read_only in (None, read_only)
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    label: str
+    target: Target
+    allowed: Filter
+
+
+def declared(tool: Json) -> Declaration:
+    """What is kept of a declaration that was checked."""
+    headers: dict[str, str] = dict(tool.get("headers") or {})
+    if token := tool.get("authorization"):
+        headers["Authorization"] = f"Bearer {token}"
+    target = Target(str(tool["server_url"]), tuple(sorted(headers.items())))
+    return Declaration(tool["server_label"], target, filter_of(tool.get("allowed_tools")))
+
+
+def filter_of(value: Any) -> Filter:
+    """Of `allowed_tools`, or of a side of `require_approval`."""
+    if value is None:
+        return Filter()
+    if isinstance(value, list):
+        return Filter(frozenset(cast(list[str], value)))
+    names = cast(Json, value).get("tool_names")
+    return Filter(None if names is None else frozenset(cast(list[str], names)), cast(Json, value).get("read_only"))
+
+
+def echo(tool: Json) -> Json:
+    """As `response.tools` shows it: `headers` and `authorization` never are."""
+    shown = ("server_label", "server_url", "server_description", "allowed_tools")
+    return {
+        "type": "mcp",
+        **{name: tool.get(name) for name in shown},
+        "headers": None,
+        "require_approval": tool.get("require_approval") or "always",
+    }
+
+
+def check(tool: Json, param: str) -> None:
+    """Raises `RequestError` with a `param` below `param`."""
+    _check_label(tool.get("server_label"), f"{param}.server_label")
+    _check_target(tool, param)
+    _check_text(tool.get("server_description"), f"{param}.server_description")
+    _check_filter(tool.get("allowed_tools"), f"{param}.allowed_tools")
+    _check_credentials(tool, param)
+    _check_approval(tool, f"{param}.require_approval")
+
+
+def _check_label(label: Any, param: str) -> None:
+    if label is None:
+        raise _missing(param)
+    _check_text(label, param)
+    if not _LABEL.fullmatch(label):
+        message = f"Invalid '{param}': expected a letter, then up to 63 letters, digits, '-' or '_'."
+        raise RequestError(message, param=param, code="invalid_value")
+
+
+def _check_target(tool: Json, param: str) -> None:
+    given = [name for name in _TARGETS if tool.get(name) is not None]
+    if not given:
+        raise _missing(f"{param}.server_url")
+    if len(given) > 1:
+        message = f"Mutually exclusive parameters: provide only one of {', '.join(map(repr, given))}."
+        raise RequestError(message, param=f"{param}.{given[1]}", code="mutually_exclusive_parameters")
+    if given != ["server_url"]:
+        message = f"Unsupported parameter: '{given[0]}' names a service that is not offered here; use 'server_url'."
+        raise RequestError(message, param=f"{param}.{given[0]}", code="unsupported_parameter")
+    _check_url(tool["server_url"], f"{param}.server_url")
+
+
+def _check_url(url: Any, param: str) -> None:
+    _check_text(url, param)
+    try:
+        parts = urlsplit(str(url))
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise RequestError(f"Invalid '{param}': not a URL.", param=param, code="invalid_value") from None
+    if not fine or re.search(r"[\s\x00-\x1f\\]", url):
+        raise RequestError(f"Invalid '{param}': expected an http or https URL.", param=param, code="invalid_value")
+    if parts.username is not None or parts.password is not None:
+        message = f"Invalid '{param}': a URL with credentials; send them in 'authorization' or 'headers'."
+        raise RequestError(message, param=param, code="invalid_value")
+
+
+def _check_text(value: Any, param: str) -> None:
+    if value is not None and not isinstance(value, str):
+        raise _wrong_type(param, "a string", value)
+
+
+def _check_filter(value: Any, param: str) -> None:
+    if value is None:
+        return
+    if isinstance(value, dict):
+        sides = cast(Json, value)
+        if not isinstance(sides.get("read_only"), bool | None):
+            raise _wrong_type(f"{param}.read_only", "a boolean", sides["read_only"])
+        names, param = sides.get("tool_names"), f"{param}.tool_names"
+    else:
+        names = value
+    if names is not None and not _is_texts(names):
+        raise _wrong_type(param, "an array of strings", names)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in cast(list[Any], value))
+
+
+def _check_credentials(tool: Json, param: str) -> None:
+    _check_text(tool.get("authorization"), f"{param}.authorization")
+    if not _HEADER_VALUE.fullmatch(tool.get("authorization") or ""):
+        message = f"Invalid '{param}.authorization': expected printable ASCII."
+        raise RequestError(message, param=f"{param}.authorization", code="invalid_value")
+    headers = tool.get("headers")
+    if headers is None:
+        return
+    if not isinstance(headers, dict):
+        raise _wrong_type(f"{param}.headers", "an object", headers)
+    for name, value in cast(Json, headers).items():
+        _check_header(name, value, f"{param}.headers")
+    if tool.get("authorization") and any(name.lower() == "authorization" for name in cast(Json, headers)):
+        message = "Mutually exclusive parameters: send 'authorization' or an Authorization header, not both."
+        raise RequestError(message, param=f"{param}.authorization", code="mutually_exclusive_parameters")
+
+
+def _check_header(name: str, value: Any, param: str) -> None:
+    if not isinstance(value, str):
+        raise _wrong_type(param, "an object of strings", value)
+    if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+        raise RequestError(f"Invalid '{param}': not an HTTP header.", param=param, code="invalid_value")
+    if _RESERVED.fullmatch(name):
+        raise RequestError(f"Invalid '{param}': '{name}' is set by the server.", param=param, code="invalid_value")
+
+
+def _check_approval(tool: Json, param: str) -> None:
+    """Until calls can wait for an approval, no tool may need one."""
+    wanted = tool.get("require_approval")
+    if isinstance(wanted, dict):
+        for side in ("always", "never"):
+            _check_filter(cast(Json, wanted).get(side), f"{param}.{side}")
+    elif wanted not in (None, "always", "never"):
+        message = f"Invalid value: {str(wanted)[:50]!r}. Supported values are: 'always', 'never'."
+        raise RequestError(message, param=param, code="invalid_value")
+    if not _never_asks(wanted, filter_of(tool.get("allowed_tools"))):
+        message = (
+            "Tool calls that wait for an approval are not supported yet; 'require_approval' is \"always\" unless "
+            "said otherwise. Set it to \"never\", or name every tool of 'allowed_tools' in 'never'."
+        )
+        raise RequestError(message, param=param, code="unsupported_value")
+
+
+def _never_asks(wanted: Any, allowed: Filter) -> bool:
+    """Whether no allowed tool needs an approval; a tool that neither side names needs one."""
+    if not isinstance(wanted, dict):
+        return wanted == "never"
+    sides = cast(Json, wanted)
+    never = filter_of(sides.get("never"))
+    if sides.get("always") or (never.names is None and never.read_only is None):
+        return False
+    named = never.names is None or (allowed.names is not None and allowed.names <= never.names)
+    return named and never.read_only in (None, allowed.read_only)
+
+
+def _missing(param: str) -> RequestError:
+    return RequestError(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
+
+
+def _wrong_type(param: str, expected: str, found: object) -> RequestError:
+    found_name = next((name for kind, name in _JSON_NAMES.items() if isinstance(found, kind)), "null")
+    message = f"Invalid type for '{param}': expected {expected}, but got {found_name} instead."
+    return RequestError(message, param=param, code="invalid_type")
+
+
+_JSON_NAMES: dict[type, str] = {
+    str: "a string",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a number",
+    dict: "an object",
+    list: "an array",
+}

@@ -1,0 +1,137 @@
+"""One tool of an MCP server, as the model sees it and calls it."""
+
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import orjson
+
+from graph.errors import Json, ToolFailed
+from graph.ports import Outcome, Shown
+from nodes.mcp.declaration import Declaration
+from nodes.mcp.failure import ServerFailed
+from nodes.mcp.limits import Limits
+from nodes.mcp.result import Result, result_of
+
+#: Asks the server: the tool's own name and its arguments in, a `CallToolResult` out. Raises `ServerFailed`.
+Ask = Callable[[str, Json], Awaitable[Json]]
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_NAME_CHARS = 64
+
+
+@dataclass(slots=True)
+class McpFunction:
+    """`listed` is the tool as `mcp_list_tools` shows it."""
+
+    name: str
+    listed: Json
+    server: Declaration
+    ask: Ask
+    limits: Limits
+    kind: str = "mcp"
+    description: str = field(init=False)
+    parameters: Json = field(init=False)
+    #: Item id → the arguments as the model wrote them, from `announce` to `run`.
+    _written: dict[str, str] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        self.description = self.listed.get("description") or ""
+        self.parameters = self.listed["input_schema"]
+
+    def item(self) -> Json:
+        return {
+            "type": "mcp_call",
+            "status": "in_progress",
+            "approval_request_id": None,
+            "arguments": "",
+            "error": None,
+            "name": self.listed["name"],
+            "output": None,
+            "server_label": self.server.label,
+        }
+
+    def announce(self, shown: Shown, arguments: str) -> None:
+        self._written[shown.id] = arguments
+        shown.phase("in_progress")
+        shown.event("mcp_call_arguments.delta", delta=arguments)
+        shown.event("mcp_call_arguments.done", arguments=arguments)
+
+    async def run(self, arguments: Json, shown: Shown) -> Outcome:
+        written = self._written.pop(shown.id, None)
+        fields: Json = {"arguments": orjson.dumps(arguments).decode() if written is None else written}
+        try:
+            answer = await self.ask(self.listed["name"], arguments)
+        except ServerFailed as failure:
+            shown.phase("failed")
+            error = self._redacted_error(failure.error)
+            raise ToolFailed(error["message"], {**fields, "status": "failed", "error": error}) from None
+        result = self._redacted(result_of(answer))
+        if result.failed:
+            shown.phase("failed")
+            raise self._execution_failed(result, fields)
+        shown.phase("completed")
+        fields |= {"status": "completed", "output": result.output(self.limits.output_chars)}
+        return Outcome(fields, result.reply(self.limits))
+
+    def _execution_failed(self, result: Result, fields: Json) -> ToolFailed:
+        content = [{"type": "text", "text": result.output(self.limits.output_chars)}]
+        error = {"type": "mcp_tool_execution_error", "content": content}
+        message = result.output(self.limits.reply_chars) or "The tool failed and did not say why."
+        return ToolFailed(message, {**fields, "status": "failed", "error": error})
+
+    def _redacted(self, result: Result) -> Result:
+        for part in result.parts:
+            if "text" in part:
+                part["text"] = self.server.target.redacted(part["text"])
+        return result
+
+    def _redacted_error(self, error: Json) -> Json:
+        return {**error, "message": self.server.target.redacted(str(error["message"]))[:2000]}
+
+
+def listed_tool(tool: Json) -> Json:
+    """A tool as a server describes it → as `mcp_list_tools` shows it."""
+    annotations = tool.get("annotations")
+    read_only = cast(Json, annotations).get("readOnlyHint") is True if isinstance(annotations, dict) else False
+    description, schema = tool.get("description"), tool.get("inputSchema")
+    return {
+        "name": tool["name"],
+        "description": description if isinstance(description, str) else None,
+        "input_schema": schema if isinstance(schema, dict) else {"type": "object", "properties": {}},
+        "annotations": {"read_only": read_only},
+    }
+
+
+def model_names(tools: Sequence[tuple[str, str]]) -> list[str]:
+    """Names for the model, of (label, tool name): the tool's own where it is fit and nobody else has it."""
+    own = Counter(name for _, name in tools)
+    taken: set[str] = set()
+    names: list[str] = []
+    for label, name in tools:
+        wanted = name if _NAME.fullmatch(name) and own[name] == 1 else _fit(f"{label}__{name}")
+        number = 1
+        while wanted in taken:
+            number += 1
+            wanted = f"{_fit(f'{label}__{name}')[: _NAME_CHARS - 5]}_{number}"
+        taken.add(wanted)
+        names.append(wanted)
+    return names
+
+
+def _fit(name: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:_NAME_CHARS]
+
+
+def is_listed_tool(tool: Any) -> bool:
+    """Whether a tool in an `mcp_list_tools` item of the context can be used as it is."""
+    if not isinstance(tool, dict):
+        return False
+    fields = cast(Json, tool)
+    return isinstance(fields.get("name"), str) and isinstance(fields.get("input_schema"), dict)
+
+
+def is_read_only(tool: Json) -> bool:
+    annotations = tool.get("annotations")
+    return isinstance(annotations, dict) and cast(Json, annotations).get("read_only") is True

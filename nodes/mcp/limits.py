@@ -1,0 +1,27 @@
+"""What one MCP server may cost."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    #: To reach a server and agree on a session.
+    connect_timeout_s: float = 10
+    #: To list all tools of a server, connecting included.
+    list_timeout_s: float = 30
+    #: For one call, renewing a session included.
+    call_timeout_s: float = 120
+    #: A session that nobody used for so long is closed.
+    idle_s: float = 300
+    #: Sessions kept open; above it the one that was idle longest goes.
+    sessions: int = 256
+    #: One HTTP answer of a server; more is cut off and the call fails.
+    answer_bytes: int = 16_000_000
+    #: Tools taken of one server.
+    tools: int = 1000
+    #: Of a result: what the item shows.
+    output_chars: int = 1_000_000
+    #: Of a result: what the model reads as text.
+    reply_chars: int = 100_000
+    #: Of a result: what the model gets as images, counted in base64.
+    image_chars: int = 8_000_000

@@ -1,0 +1,157 @@
+"""The `mcp` hosted tool: lists the servers a request declares and lets the model call what they offer.
+
+Servers are reached over streamable HTTP by `server_url`, and no call waits for an approval.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from graph.errors import ConnectorFailed, Json, RequestError
+from graph.ports import Function, OpenedItem, Opening
+from graph.state import Entry
+from nodes.mcp import declaration
+from nodes.mcp.addresses import NotPublic, Unresolved, is_plainly_private, public_addresses
+from nodes.mcp.declaration import Declaration
+from nodes.mcp.failure import ServerFailed
+from nodes.mcp.function import McpFunction, is_listed_tool, is_read_only, listed_tool, model_names
+from nodes.mcp.limits import Limits
+from nodes.mcp.result import cleaned
+
+if TYPE_CHECKING:
+    from nodes.mcp.session import Sessions
+
+_NOT_PUBLIC = "is not on the public internet. The operator's setting `mcp.allow_private` lets such servers be used."
+
+
+class Mcp:
+    """One object a process: it holds the sessions that are kept open between responses."""
+
+    kind = "mcp"
+    types: Sequence[str] = ("mcp",)
+
+    def __init__(self, *, allow_private: bool = False, limits: Limits | None = None) -> None:
+        self._allow_private = allow_private
+        self._limits = limits or Limits()
+        self._sessions: Sessions | None = None
+        self._building = asyncio.Lock()
+
+    def check(self, tool: Json, param: str) -> Json:
+        declaration.check(tool, param)
+        host = urlsplit(str(tool["server_url"])).hostname or ""
+        if not self._allow_private and is_plainly_private(host):
+            raise RequestError(f"The host '{host}' {_NOT_PUBLIC}", param=f"{param}.server_url", code="invalid_value")
+        return declaration.echo(tool)
+
+    async def open(self, tools: Sequence[Json], opening: Opening) -> Sequence[Function]:
+        servers = [declaration.declared(tool) for tool in tools]
+        _refuse_twins(servers)
+        await asyncio.gather(*map(self._refuse_private, servers))
+        sessions = await self._ready()
+        listings = [_Listing(server, opening) for server in servers]
+        await asyncio.gather(*(listing.fill(sessions) for listing in listings))
+        for listing in listings:
+            if listing.failure:
+                raise _connector_failed(listing)
+        return self._functions(listings, sessions)
+
+    async def close(self) -> None:
+        if self._sessions:
+            await self._sessions.close()
+
+    async def _ready(self) -> "Sessions":
+        """`mcp` takes most of a second to import: not before it is needed, and not on the loop."""
+        if self._sessions is None:
+            async with self._building:
+                self._sessions = self._sessions or await asyncio.to_thread(_sessions, self._limits, self._allow_private)
+        return self._sessions
+
+    async def _refuse_private(self, server: Declaration) -> None:
+        if self._allow_private:
+            return
+        url = urlsplit(server.target.url)
+        try:
+            await public_addresses(url.hostname or "", url.port or 443)
+        except NotPublic:
+            message = f"The host '{url.hostname}' of MCP server '{server.label}' {_NOT_PUBLIC}"
+            raise RequestError(message, param="tools", code="invalid_value") from None
+        except Unresolved:
+            return  # told when its tools are listed
+
+    def _functions(self, listings: Sequence["_Listing"], sessions: "Sessions") -> list[Function]:
+        offered = [(listing.server, tool) for listing in listings for tool in listing.tools]
+        names = model_names([(server.label, tool["name"]) for server, tool in offered])
+        return [
+            McpFunction(name, tool, server, partial(sessions.call, server.target), self._limits)
+            for name, (server, tool) in zip(names, offered, strict=True)
+        ]
+
+
+class _Listing:
+    """The tools of one server: those of an `mcp_list_tools` item in context, or else listed now and shown."""
+
+    def __init__(self, server: Declaration, opening: Opening) -> None:
+        self.server = server
+        self.tools: list[Json] = []
+        self.failure: ServerFailed | None = None
+        self._item: OpenedItem | None = None
+        known = _known_tools(server.label, opening.entries)
+        if known is None:
+            self._item = opening.show({"type": "mcp_list_tools", "server_label": server.label, "tools": []})
+            self._item.phase("in_progress")
+        else:
+            self.tools = self._allowed(known)
+
+    async def fill(self, sessions: "Sessions") -> None:
+        if self._item is None:
+            return
+        try:
+            found = await sessions.tools(self.server.target)
+        except ServerFailed as failure:
+            self.failure = failure
+            self._item.phase("failed")
+            self._item.close(tools=[], error=self.server.target.redacted(failure.message))
+            return
+        self.tools = self._allowed([listed_tool(cleaned(tool)) for tool in found])
+        self._item.phase("completed")
+        self._item.close(tools=self.tools)
+
+    def _allowed(self, tools: list[Json]) -> list[Json]:
+        return [tool for tool in tools if self.server.allowed.allows(tool["name"], is_read_only(tool))]
+
+
+def _known_tools(label: str, entries: Sequence[Entry]) -> list[Json] | None:
+    """Of the newest listing in context that succeeded."""
+    for entry in reversed(entries):
+        item = entry["item"]
+        if item["type"] != "mcp_list_tools" or item.get("server_label") != label or item.get("error"):
+            continue
+        tools = item.get("tools")
+        if isinstance(tools, list) and all(map(is_listed_tool, cast(list[Any], tools))):
+            return cast(list[Json], tools)
+    return None
+
+
+def _refuse_twins(servers: Sequence[Declaration]) -> None:
+    labels = [server.label for server in servers]
+    for label in labels:
+        if labels.count(label) > 1:
+            message = f"Duplicate 'server_label': '{label}'. Labels must be unique in a request."
+            raise RequestError(message, param="tools", code="invalid_value")
+
+
+def _connector_failed(listing: _Listing) -> ConnectorFailed:
+    assert listing.failure  # noqa: S101  told apart by the caller
+    message = (
+        f"Error retrieving tool list from MCP server: '{listing.server.label}'. "
+        f"Http status code: 424 (Failed Dependency). {listing.server.target.redacted(listing.failure.message)}"
+    )
+    return ConnectorFailed(message, param="tools")
+
+
+def _sessions(limits: Limits, allow_private: bool) -> "Sessions":
+    from nodes.mcp.session import Sessions
+
+    return Sessions(limits, allow_private)
