@@ -1,0 +1,43 @@
+"""What the store needs of a database: transactions that run elsewhere, and rows.
+
+All SQL of this package but the pragmas of `sqlite.py` is the part SQLite and PostgreSQL share.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Found(Protocol):
+    """What a statement found, or how many rows it changed."""
+
+    @property
+    def rowcount(self) -> int: ...
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+
+class Rows(Protocol):
+    """One open transaction; lives on the thread that runs it."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Found: ...
+
+
+class Database(Protocol):
+    """Runs work off the event loop. The futures belong to no loop: `asyncio.wrap_future` them, or wait."""
+
+    def read(self, work: Callable[[Rows], T]) -> Future[T]:
+        """`work` sees one moment of the database and changes nothing."""
+        ...
+
+    def write(self, work: Callable[[Rows], T]) -> Future[T]:
+        """`work` is one transaction: all of it, or (when it raises) nothing. Writes happen in the order given."""
+        ...
+
+    def shrink(self) -> Future[None]:
+        """Give pages freed by deletes back to the file system."""
+        ...

@@ -1,0 +1,136 @@
+"""Threads, checkpoints, the item log, responses, conversations and keys."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+#: A serial number that is never given twice.
+_NUMBERED = {"sqlite_autoincrement": True}
+#: Rows live in the primary key itself.
+_CLUSTERED = {"sqlite_with_rowid": False}
+
+
+def upgrade() -> None:
+    _checkpoints()
+    _item_log()
+    _blobs()
+    _addressed_by_callers()
+
+
+def _key() -> sa.Column[int]:
+    return sa.Column("key", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
+
+
+def _checkpoints() -> None:
+    op.create_table("thread", _key(), sa.Column("id", sa.Text, nullable=False, unique=True), **_NUMBERED)
+    op.create_table(
+        "checkpoint",
+        _key(),
+        sa.Column("thread", sa.BigInteger, nullable=False),
+        sa.Column("ns", sa.Text, nullable=False),
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("parent_id", sa.Text),
+        sa.Column("run_id", sa.Text),
+        sa.Column("response_id", sa.Text),
+        sa.Column("metadata", sa.LargeBinary, nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+        **_NUMBERED,
+    )
+    op.create_index("checkpoint_address", "checkpoint", ["thread", "ns", "id"], unique=True)
+    for column in ("run_id", "response_id"):
+        where = sa.text(f"{column} IS NOT NULL")
+        op.create_index(f"checkpoint_{column}", "checkpoint", [column], sqlite_where=where, postgresql_where=where)
+    op.create_table(
+        "write",
+        sa.Column("thread", sa.BigInteger, primary_key=True),
+        sa.Column("ns", sa.Text, primary_key=True),
+        sa.Column("checkpoint_id", sa.Text, primary_key=True),
+        sa.Column("task_id", sa.Text, primary_key=True),
+        sa.Column("idx", sa.Integer, primary_key=True),
+        sa.Column("task_path", sa.Text, nullable=False),
+        sa.Column("channel", sa.Text, nullable=False),
+        sa.Column("value", sa.LargeBinary, nullable=False),
+        **_CLUSTERED,
+    )
+
+
+def _item_log() -> None:
+    op.create_table(
+        "lineage",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+        sa.Column("parent", sa.BigInteger, index=True),
+        sa.Column("fork_at", sa.BigInteger, nullable=False),
+        sa.Column("epoch", sa.Text, nullable=False),
+        sa.Column("closed", sa.SmallInteger, nullable=False),
+        **_NUMBERED,
+    )
+    op.create_table(
+        "log",
+        sa.Column("lineage", sa.BigInteger, primary_key=True),
+        sa.Column("start", sa.BigInteger, primary_key=True),
+        sa.Column("data", sa.LargeBinary, nullable=False),
+        **_CLUSTERED,
+    )
+    op.create_table(
+        "log_ref",
+        sa.Column("lineage", sa.BigInteger, primary_key=True),
+        sa.Column("length", sa.BigInteger, primary_key=True),
+        sa.Column("checkpoint", sa.BigInteger, primary_key=True),
+        sa.Column("channel", sa.Text, primary_key=True),
+        **_CLUSTERED,
+    )
+
+
+def _blobs() -> None:
+    op.create_table(
+        "blob",
+        sa.Column("hash", sa.Text, primary_key=True),
+        sa.Column("data", sa.LargeBinary, nullable=False),
+    )
+    op.create_table(
+        "blob_ref",
+        sa.Column("hash", sa.Text, primary_key=True),
+        sa.Column("checkpoint", sa.BigInteger, primary_key=True),
+        **_CLUSTERED,
+    )
+
+
+def _addressed_by_callers() -> None:
+    op.create_table(
+        "response",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("owner", sa.Text, nullable=False),
+        sa.Column("checkpoint", sa.BigInteger, nullable=False, index=True),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("created_at", sa.BigInteger),
+        sa.Column("completed_at", sa.BigInteger),
+        sa.Column("previous_response_id", sa.Text),
+        sa.Column("conversation_id", sa.Text),
+        # As the checkpoint has it when null; otherwise what a restart made of it.
+        sa.Column("record", sa.LargeBinary),
+        **_CLUSTERED,
+    )
+    op.create_table(
+        "conversation",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("owner", sa.Text, nullable=False),
+        sa.Column("thread_id", sa.Text, nullable=False),
+        sa.Column("checkpoint", sa.BigInteger, index=True),
+        sa.Column("metadata", sa.LargeBinary, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("holder", sa.Text),
+        **_CLUSTERED,
+    )
+    op.create_table(
+        "api_key",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("owner", sa.Text, nullable=False),
+        sa.Column("label", sa.Text, nullable=False),
+        sa.Column("hash", sa.LargeBinary, nullable=False, unique=True),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("revoked_at", sa.BigInteger),
+    )

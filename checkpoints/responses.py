@@ -1,0 +1,228 @@
+"""Responses by id: rows beside the checkpoints, written in the same transaction."""
+
+# ruff: noqa: S608 - SQL is put together from constants of this package only
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+
+from checkpoints.checkpoint import Checkpoints, Row, find, log_ref, one_value
+from checkpoints.database import Database, Rows
+from checkpoints.item_log import ItemLogs, LogRef
+from graph.errors import Json, NotFound
+from graph.ids import seed_of
+from graph.state import Entry, ItemLog, Record
+
+_FINISHED = ("completed", "incomplete")
+_UNFINISHED = "status IN ('queued', 'in_progress')"
+_INTERRUPTED = {"code": "server_error", "message": "The response was interrupted when the server stopped."}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A response as it was last written."""
+
+    record: Record
+    request: Json
+    thread_id: str
+    checkpoint_id: str
+    #: Where its items end; for `items` and `own_items`.
+    log: LogRef
+
+
+class Responses:
+    """What callers may address by a response's id. Another owner's ids are not found."""
+
+    def __init__(self, database: Database, checkpoints: Checkpoints, logs: ItemLogs) -> None:
+        self._database = database
+        self._checkpoints = checkpoints
+        self._logs = logs
+
+    async def find(self, owner: str, response_id: str) -> Stored | None:
+        return await asyncio.wrap_future(self._database.read(lambda rows: _find(rows, owner, response_id)))
+
+    async def items(self, stored: Stored) -> ItemLog:
+        """Every item up to the end of `stored`, shared with other readers. Raises `NotFound` when deleted meanwhile."""
+        try:
+            return await asyncio.wrap_future(self._database.read(lambda rows: self._read(rows, stored.log)))
+        except LookupError as error:
+            raise _unknown(stored.record["id"]) from error
+
+    def _read(self, rows: Rows, ref: LogRef) -> ItemLog:
+        return self._logs.read(rows, ref) if ref.length else ItemLog()
+
+    async def own_items(self, stored: Stored) -> list[Entry]:
+        """The response's own input and output; costs what they are, not what came before. Raises `NotFound`."""
+        first = stored.record["input_at"]
+        entries = await asyncio.wrap_future(
+            self._database.read(lambda rows: self._logs.read_from(rows, stored.log, first))
+        )
+        if len(entries) < stored.log.length - first:
+            raise _unknown(stored.record["id"])
+        return entries
+
+    async def find_item(self, owner: str, item_id: str) -> Entry | None:
+        """The item of that id among a response's own, or among those a conversation was given."""
+        entries = await asyncio.wrap_future(self._database.read(lambda rows: self._beside(rows, owner, item_id)))
+        return next((entry for entry in entries if entry["item"].get("id") == item_id), None)
+
+    def _beside(self, rows: Rows, owner: str, item_id: str) -> list[Entry]:
+        """The entries made with the same seed as `item_id`, and others."""
+        seed = seed_of(item_id)
+        if row := _first(rows, "response", f"resp_{seed}", owner):
+            stored = _find(rows, owner, row[0])
+            return self._logs.read_from(rows, stored.log, stored.record["input_at"]) if stored else []
+        if row := _first(rows, "conversation", f"conv_{seed}", owner):
+            head = find(rows, "c.key = (SELECT checkpoint FROM conversation WHERE id = ?)", row)
+            return self._read(rows, log_ref(head[0].body)) if head else []
+        return []
+
+    async def delete(self, owner: str, response_id: str) -> bool:
+        """Make the id unknown, and free what no living response or conversation needs; responses after it live on."""
+        done = await asyncio.wrap_future(self._database.write(lambda rows: self._delete(rows, owner, response_id)))
+        await asyncio.wrap_future(self._database.shrink())
+        return done
+
+    def _delete(self, rows: Rows, owner: str, response_id: str) -> bool:
+        sql = "DELETE FROM response WHERE id = ? AND owner = ? RETURNING checkpoint"
+        row = rows.execute(sql, (response_id, owner)).fetchone()
+        if row is not None:
+            mine = "response_id = ? AND thread = (SELECT thread FROM checkpoint WHERE key = ?)"
+            found = rows.execute(f"SELECT key FROM checkpoint WHERE key = ? OR ({mine})", (row[0], response_id, row[0]))
+            self._checkpoints.drop(rows, without_heads(rows, [key for (key,) in found.fetchall()]))
+        return row is not None
+
+    async def discard(self, response_id: str) -> None:
+        """Drop all that a run has left, for a run that ended before its caller was told of it."""
+        await asyncio.wrap_future(self._database.write(lambda rows: self._discard(rows, response_id)))
+
+    def _discard(self, rows: Rows, response_id: str) -> None:
+        found = rows.execute("SELECT key FROM checkpoint WHERE response_id = ?", (response_id,)).fetchall()
+        self._checkpoints.drop(rows, [key for (key,) in found])
+        rows.execute("DELETE FROM response WHERE id = ?", (response_id,))
+        rows.execute("UPDATE conversation SET holder = NULL WHERE holder = ?", (response_id,))
+
+    async def sweep(self) -> int:
+        """End what a stopped process left unfinished; for the start, when no run is alive. Returns how many.
+
+        Unfinished responses become failed, conversations are unlocked, and what runs left that never had a record,
+        or writes that never had a checkpoint, is dropped.
+        """
+        return await asyncio.wrap_future(self._database.write(self._sweep))
+
+    def _sweep(self, rows: Rows) -> int:
+        unfinished = rows.execute(f"SELECT id, owner FROM response WHERE {_UNFINISHED}").fetchall()
+        for id, owner in unfinished:
+            if stored := _find(rows, owner, id):
+                record = {**stored.record, "status": "failed", "error": _INTERRUPTED, "completed_at": None}
+                sql = "UPDATE response SET status = 'failed', completed_at = NULL, record = ? WHERE id = ?"
+                rows.execute(sql, (orjson.dumps(record), id))
+        rows.execute("UPDATE conversation SET holder = NULL WHERE holder IS NOT NULL")
+        orphans = rows.execute(
+            "SELECT key FROM checkpoint c WHERE c.response_id IS NOT NULL "
+            "AND NOT EXISTS (SELECT 1 FROM response r WHERE r.id = c.response_id)"
+        ).fetchall()
+        self._checkpoints.drop(rows, without_heads(rows, [key for (key,) in orphans]))
+        rows.execute(
+            "DELETE FROM write WHERE NOT EXISTS (SELECT 1 FROM checkpoint c WHERE c.thread = write.thread "
+            "AND c.ns = write.ns AND c.id = write.checkpoint_id)"
+        )
+        return len(unfinished)
+
+
+def index(rows: Rows, key: int, value: Any, metadata: Json) -> list[int]:
+    """Note whose response checkpoint `key` holds and move its conversation's head; returns checkpoints to drop.
+
+    A record counts only in checkpoints of the run that made it: it stays in the state of the runs after it.
+    """
+    record = _made_here(value, metadata)
+    if record is not None:
+        _upsert(rows, key, record, metadata.get("conversation_id"))
+    conversation_id = metadata.get("conversation_id")
+    if conversation_id is None or not _moves_head(record, metadata):
+        return []
+    return move_head(rows, conversation_id, key)
+
+
+def _made_here(value: Any, metadata: Json) -> Record | None:
+    if not isinstance(value, dict) or not {"id", "owner", "status"} <= cast(Json, value).keys():
+        return None
+    record = cast(Record, value)
+    run = metadata.get("response_id", record["id"] if metadata.get("source") == "loop" else None)
+    return record if run == record["id"] else None
+
+
+def _moves_head(record: Record | None, metadata: Json) -> bool:
+    """An edit does; a run does when it has finished well."""
+    return record["status"] in _FINISHED if record else "response_id" not in metadata
+
+
+def _upsert(rows: Rows, key: int, record: Record, conversation_id: str | None) -> None:
+    rows.execute(
+        "INSERT INTO response (id, owner, checkpoint, status, created_at, completed_at, previous_response_id, "
+        "conversation_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET checkpoint = "
+        "excluded.checkpoint, status = excluded.status, completed_at = excluded.completed_at, record = NULL "
+        "WHERE response.owner = excluded.owner",
+        (
+            record["id"],
+            record["owner"],
+            key,
+            record["status"],
+            record.get("created_at"),
+            record.get("completed_at"),
+            record.get("previous_response_id"),
+            conversation_id,
+        ),
+    )
+
+
+def move_head(rows: Rows, conversation_id: str, key: int) -> list[int]:
+    """Point a conversation at a checkpoint; returns the old head when only the conversation still needed it."""
+    old = rows.execute("SELECT checkpoint FROM conversation WHERE id = ?", (conversation_id,)).fetchone()
+    rows.execute("UPDATE conversation SET checkpoint = ? WHERE id = ?", (key, conversation_id))
+    return abandoned(rows, old[0]) if old else []
+
+
+def abandoned(rows: Rows, key: int | None) -> list[int]:
+    """`key`, when it is the checkpoint of a response that was deleted."""
+    found = rows.execute(
+        "SELECT key FROM checkpoint c WHERE c.key = ? AND c.response_id IS NOT NULL "
+        "AND NOT EXISTS (SELECT 1 FROM response r WHERE r.id = c.response_id)",
+        (key,),
+    ).fetchall()
+    return [row[0] for row in found]
+
+
+def without_heads(rows: Rows, keys: list[int]) -> list[int]:
+    """Those that are not the head of a conversation."""
+    sql = "SELECT 1 FROM conversation WHERE checkpoint = ?"
+    return [key for key in keys if rows.execute(sql, (key,)).fetchone() is None]
+
+
+def _find(rows: Rows, owner: str, response_id: str) -> Stored | None:
+    sql = "SELECT checkpoint, record FROM response WHERE id = ? AND owner = ?"
+    indexed = rows.execute(sql, (response_id, owner)).fetchone()
+    found = find(rows, "c.key = ?", (indexed[0],)) if indexed else []
+    return _stored(rows, found[0], indexed[1]) if found else None
+
+
+def _stored(rows: Rows, row: Row, record: bytes | None) -> Stored:
+    return Stored(
+        record=orjson.loads(record) if record else one_value(rows, row.body, "response"),
+        request=one_value(rows, row.body, "request") or {},
+        thread_id=row.address.thread_id,
+        checkpoint_id=row.address.checkpoint_id,
+        log=log_ref(row.body),
+    )
+
+
+def _first(rows: Rows, table: str, prefix: str, owner: str) -> Any:
+    """The id that begins with `prefix`: what follows it is hex, which sorts before 'g'."""
+    sql = f"SELECT id FROM {table} WHERE id >= ? AND id < ? AND owner = ?"
+    return rows.execute(sql, (prefix, prefix + "g", owner)).fetchone()
+
+
+def _unknown(response_id: str) -> NotFound:
+    return NotFound(f"Response with id '{response_id}' not found.")

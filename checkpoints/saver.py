@@ -1,0 +1,233 @@
+"""LangGraph's saver over the item log: what a turn adds is what it costs."""
+
+# ruff: noqa: S608 - SQL is put together from constants of this package only
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from typing import Any, cast
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    PendingWrite,
+    get_checkpoint_id,
+    get_serializable_checkpoint_metadata,
+)
+
+from checkpoints import responses, thread
+from checkpoints.checkpoint import Address, Checkpoints, Row, find, thread_key
+from checkpoints.database import Database, Rows
+from checkpoints.encoding import dumps, loads
+from checkpoints.item_log import Kept, LogCache
+from graph.errors import Json
+
+#: Checkpoints read at once while listing.
+_PAGE = 20
+_UPSERT = {
+    True: "ON CONFLICT (thread, ns, checkpoint_id, task_id, idx) DO UPDATE SET "
+    "task_path = excluded.task_path, channel = excluded.channel, value = excluded.value",
+    False: "ON CONFLICT DO NOTHING",
+}
+
+
+class AppendOnlySaver(BaseCheckpointSaver[int]):
+    """Stores state as JSON; channels that are an `ItemLog` by what they have more than their parent.
+
+    The logs it returns are shared with other readers: never change them. Versions are integers.
+    Writing and deleting waits for the commit; the synchronous methods block the calling thread meanwhile.
+    """
+
+    def __init__(self, database: Database, checkpoints: Checkpoints, cache: LogCache) -> None:
+        super().__init__()
+        self._database = database
+        self._checkpoints = checkpoints
+        self._cache = cache
+
+    # ------------------------------------------------------------ put
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """One transaction: the checkpoint, what it adds to the log, its response and its conversation's head."""
+        at, work = self._put(config, checkpoint, metadata)
+        self._remember(await asyncio.wrap_future(self._database.write(work)))
+        return _config(at)
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        at, work = self._put(config, checkpoint, metadata)
+        self._remember(self._database.write(work).result())
+        return _config(at)
+
+    def _put(self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata) -> Any:
+        thread_id, ns = _thread(config)
+        at = Address(thread_id, ns, checkpoint["id"])
+        told = cast(Json, get_serializable_checkpoint_metadata(config, metadata))
+
+        def work(rows: Rows) -> list[Kept]:
+            key, kept = self._checkpoints.put(rows, at, get_checkpoint_id(config), checkpoint, told)
+            if not ns:
+                dropped = responses.index(rows, key, checkpoint["channel_values"].get("response"), told)
+                self._checkpoints.drop(rows, dropped)
+            return kept
+
+        return at, work
+
+    def _remember(self, kept: Sequence[Kept]) -> None:
+        for log in kept:
+            self._cache.keep(log)
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        await asyncio.wrap_future(self._database.write(_put_writes(config, writes, task_id, task_path)))
+
+    def put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        self._database.write(_put_writes(config, writes, task_id, task_path)).result()
+
+    # ------------------------------------------------------------ get
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """The checkpoint that `config` names, or the thread's newest."""
+        return await asyncio.wrap_future(self._database.read(self._get(config)))
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        return self._database.read(self._get(config)).result()
+
+    def _get(self, config: RunnableConfig) -> Any:
+        thread_id, ns = _thread(config)
+        id = get_checkpoint_id(config)
+        where = "t.id = ? AND c.ns = ? AND c.id = ?" if id else "t.id = ? AND c.ns = ? ORDER BY c.id DESC LIMIT 1"
+
+        def work(rows: Rows) -> CheckpointTuple | None:
+            found = find(rows, where, (thread_id, ns, id) if id else (thread_id, ns))
+            return self._tuple(rows, found[0]) if found else None
+
+        return work
+
+    def _tuple(self, rows: Rows, row: Row) -> CheckpointTuple:
+        parent = row.address._replace(checkpoint_id=row.parent_id) if row.parent_id else None
+        return CheckpointTuple(
+            config=_config(row.address),
+            checkpoint=self._checkpoints.checkpoint(rows, row),
+            metadata=cast(CheckpointMetadata, row.metadata),
+            parent_config=parent and _config(parent),
+            pending_writes=_pending(rows, row.address),
+        )
+
+    # ------------------------------------------------------------ list
+
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        """Newest first; `filter` compares metadata for equality."""
+        pages = thread.Pages(config, before, filter or {}, limit, _PAGE)
+        while (rows := await asyncio.wrap_future(self._database.read(pages.next))) is not None:
+            for row in rows:
+                if found := await asyncio.wrap_future(self._database.read(self._one(row))):
+                    yield found
+
+    def list(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> Iterator[CheckpointTuple]:
+        pages = thread.Pages(config, before, filter or {}, limit, _PAGE)
+        while (rows := self._database.read(pages.next).result()) is not None:
+            for row in rows:
+                if found := self._database.read(self._one(row)).result():
+                    yield found
+
+    def _one(self, row: Row) -> Any:
+        def work(rows: Rows) -> CheckpointTuple | None:
+            found = find(rows, "c.key = ?", (row.key,))
+            return self._tuple(rows, found[0]) if found else None
+
+        return work
+
+    # ------------------------------------------------------------ delete and copy
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        await self._drop(lambda rows: thread.all_of(rows, thread_id))
+
+    async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
+        await self._drop(lambda rows: thread.of_runs(rows, run_ids))
+
+    async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """`keep_latest` keeps the newest checkpoint of each namespace and the heads of conversations.
+
+        Responses whose checkpoint goes are unknown afterwards.
+        """
+        choose = thread.old_of if strategy == "keep_latest" else thread.all_of
+        await self._drop(lambda rows: [key for id in thread_ids for key in choose(rows, id)])
+
+    async def _drop(self, choose: Callable[[Rows], Iterable[int]]) -> None:
+        await asyncio.wrap_future(self._database.write(lambda rows: self._checkpoints.drop(rows, choose(rows))))
+        await asyncio.wrap_future(self._database.shrink())
+
+    async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """Values and log are shared, not copied."""
+        work = thread.copy(source_thread_id, target_thread_id)
+        await asyncio.wrap_future(self._database.write(work))
+
+
+def _thread(config: RunnableConfig) -> tuple[str, str]:
+    configurable = config.get("configurable", {})
+    return str(configurable["thread_id"]), configurable.get("checkpoint_ns") or ""
+
+
+def _config(at: Address) -> RunnableConfig:
+    id = {"thread_id": at.thread_id, "checkpoint_ns": at.ns, "checkpoint_id": at.checkpoint_id}
+    return {"configurable": id}
+
+
+def _put_writes(config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str) -> Any:
+    """A regular write is kept as it came first, a special one (error, interrupt, resume) as it came last."""
+    thread_id, ns = _thread(config)
+    encoded = [
+        (WRITES_IDX_MAP.get(channel, index), channel, dumps(value)) for index, (channel, value) in enumerate(writes)
+    ]
+
+    def work(rows: Rows) -> None:
+        key = thread_key(rows, thread_id)
+        id = get_checkpoint_id(config)
+        for index, channel, value in encoded:
+            rows.execute(
+                "INSERT INTO write (thread, ns, checkpoint_id, task_path, task_id, idx, channel, value) "
+                f"VALUES (?, ?, ?, ?, ?, ?, ?, ?) {_UPSERT[index < 0]}",
+                (key, ns, id, task_path, task_id, index, channel, value),
+            )
+
+    return work
+
+
+def _pending(rows: Rows, at: Address) -> list[PendingWrite]:
+    sql = (
+        "SELECT w.task_id, w.channel, w.value FROM write w JOIN thread t ON t.key = w.thread "
+        "WHERE t.id = ? AND w.ns = ? AND w.checkpoint_id = ? ORDER BY w.task_path, w.task_id, w.idx"
+    )
+    return [(task_id, channel, loads(value)) for task_id, channel, value in rows.execute(sql, at).fetchall()]

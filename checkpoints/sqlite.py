@@ -1,0 +1,149 @@
+"""The store in one SQLite file: one writer thread, a few readers, write-ahead log."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Literal, TypeVar, cast
+
+from checkpoints.checkpoint import Checkpoints
+from checkpoints.conversations import Conversations
+from checkpoints.database import Rows
+from checkpoints.item_log import ItemLogs, LogCache
+from checkpoints.keys import Keys
+from checkpoints.responses import Responses
+from checkpoints.saver import AppendOnlySaver
+
+T = TypeVar("T")
+Synchronous = Literal["NORMAL", "FULL"]
+
+#: The newest migration; a database that is there already starts without loading Alembic.
+HEAD = "0001"
+_READERS = 2
+_BUSY_S = 30.0
+#: An item log's chunk is clustered with its key; on larger pages it fits without an overflow page.
+_PAGE_BYTES = 8192
+#: Freed pages below this are kept for the next writes.
+_SPARE_PAGES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteStore:
+    saver: AppendOnlySaver
+    responses: Responses
+    conversations: Conversations
+    keys: Keys
+
+
+@asynccontextmanager
+async def open_sqlite(
+    path: Path, *, cache_bytes: int = 256 * 2**20, synchronous: Synchronous = "NORMAL"
+) -> AsyncGenerator[SqliteStore]:
+    """Open the file, making and migrating it as needed; closing waits for the writes under way.
+
+    `cache_bytes` bounds the decoded logs kept in memory. With `NORMAL` a killed process loses nothing that was
+    acknowledged, and a power cut may lose the last moments; `FULL` waits for the disk at every commit.
+    """
+    await asyncio.to_thread(_prepare, path)
+    database = SqliteDatabase(path, synchronous)
+    try:
+        cache = LogCache(cache_bytes)
+        logs = ItemLogs(cache)
+        checkpoints = Checkpoints(logs)
+        yield SqliteStore(
+            AppendOnlySaver(database, checkpoints, cache),
+            Responses(database, checkpoints, logs),
+            Conversations(database, checkpoints),
+            Keys(database),
+        )
+    finally:
+        await asyncio.to_thread(database.close)
+
+
+class SqliteDatabase:
+    """`Database` on stdlib sqlite3; any thread and any event loop may use it."""
+
+    def __init__(self, path: Path, synchronous: Synchronous) -> None:
+        self._writer = ThreadPoolExecutor(1, "store-writer")
+        self._readers = ThreadPoolExecutor(_READERS, "store-reader")
+        self._connection = _connect(path, synchronous)
+        self._idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
+        for _ in range(_READERS):
+            self._idle.put(_connect(path, synchronous))
+
+    def read(self, work: Callable[[Rows], T]) -> Future[T]:
+        return self._readers.submit(self._read, work)
+
+    def write(self, work: Callable[[Rows], T]) -> Future[T]:
+        return self._writer.submit(_transact, self._connection, "IMMEDIATE", work)
+
+    def shrink(self) -> Future[None]:
+        return self._writer.submit(_shrink, self._connection)
+
+    def _read(self, work: Callable[[Rows], T]) -> T:
+        connection = self._idle.get()
+        try:
+            return _transact(connection, "DEFERRED", work)
+        finally:
+            self._idle.put(connection)
+
+    def close(self) -> None:
+        """Waits for the work given so far."""
+        self._readers.shutdown()
+        self._writer.shutdown()
+        for _ in range(_READERS):
+            self._idle.get().close()
+        self._connection.close()
+
+
+def _connect(path: Path, synchronous: Synchronous = "NORMAL") -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    return connection
+
+
+def _transact(connection: sqlite3.Connection, kind: str, work: Callable[[Rows], T]) -> T:
+    connection.execute(f"BEGIN {kind}")
+    try:
+        result = work(cast(Rows, connection))  # its optional parameter has no name, which pyright cannot match
+        connection.execute("COMMIT")
+        return result
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _shrink(connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA freelist_count").fetchone()[0] > _SPARE_PAGES:
+        connection.execute("PRAGMA incremental_vacuum").fetchall()
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def _prepare(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = _connect(path)
+    try:
+        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        current = _version(connection)
+    finally:
+        connection.close()
+    if current != HEAD:
+        from checkpoints.migrations import migrate
+
+        migrate(f"sqlite:///{path}")
+
+
+def _version(connection: sqlite3.Connection) -> str | None:
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.OperationalError:
+        return None
+    return row and row[0]
