@@ -81,7 +81,13 @@ class _FunctionDraft:
     """Streams its arguments as the model writes them."""
 
     def __init__(self, emitter: Emitter, call_id: str, name: str, namespace: str | None) -> None:
-        item: Json = {"type": "function_call", "status": "in_progress", "arguments": "", "call_id": call_id, "name": name}
+        item: Json = {
+            "type": "function_call",
+            "status": "in_progress",
+            "arguments": "",
+            "call_id": call_id,
+            "name": name,
+        }
         if namespace:
             item["namespace"] = namespace
         self._name = name
@@ -157,7 +163,13 @@ class CustomTool:
             description += f"\n\n`input` must match this {shape['syntax']} grammar:\n{shape['definition']}"
 
         def say(emitter: Emitter, call_id: str, arguments: str) -> OpenItem:
-            item: Json = {"type": "custom_tool_call", "status": "in_progress", "call_id": call_id, "name": name, "input": ""}
+            item: Json = {
+                "type": "custom_tool_call",
+                "status": "in_progress",
+                "call_id": call_id,
+                "name": name,
+                "input": "",
+            }
             shown = emitter.open(item | ({"namespace": namespace} if namespace else {}))
             text = _raw_input(arguments)
             if text:
@@ -285,7 +297,9 @@ class LocalShellTool:
         if not isinstance(command, list):
             raise ToolFailed("`command` must be a list of strings.")
         action = {"type": "exec", "env": {}, **arguments, "command": command}
-        shown = emitter.open({"type": "local_shell_call", "status": "in_progress", "call_id": call_id, "action": action})
+        shown = emitter.open(
+            {"type": "local_shell_call", "status": "in_progress", "call_id": call_id, "action": action}
+        )
         shown.close()
         return shown
 
@@ -369,7 +383,12 @@ class ComputerTool:
             if not isinstance(actions, list) or not actions:
                 raise ToolFailed("`actions` must be a list with at least one action.")
             done: Json = {"action": actions[0]} if preview else {"actions": actions}
-            item: Json = {"type": "computer_call", "status": "in_progress", "call_id": call_id, "pending_safety_checks": []}
+            item: Json = {
+                "type": "computer_call",
+                "status": "in_progress",
+                "call_id": call_id,
+                "pending_safety_checks": [],
+            }
             shown = emitter.open(item | done)
             shown.close()
             return shown

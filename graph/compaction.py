@@ -49,6 +49,29 @@ async def summarise(run: Run, entries: Sequence[Entry], instructions: str | None
     return sink.text.strip(), usage_of(sink.usage)
 
 
+async def compacted(run: Run, entries: Sequence[Entry], instructions: str | None) -> Json:
+    """The `response.compaction` of a conversation: its user messages as they are, the rest folded into one item."""
+    summary, usage = await summarise(run, entries, instructions)
+    users = [_as_input(entry["item"]) for entry in entries if _is_user_message(entry)]
+    sealed = run.seal.close({"summary": summary, "users": len(users)})
+    item = {"id": run.emitter.new_id("compaction"), "type": "compaction", "encrypted_content": sealed}
+    return {
+        "id": run.response_id,
+        "object": "response.compaction",
+        "created_at": run.created_at,
+        "output": [*users, item],
+        "usage": usage,
+    }
+
+
+def _is_user_message(entry: Entry) -> bool:
+    return entry["item"]["type"] == "message" and entry["item"]["role"] == "user"
+
+
+def _as_input(item: Json) -> Json:
+    return {**item, "status": "completed"}
+
+
 async def compact_if_due(state: State, run: Run) -> list[Entry]:
     """The compaction item a conversation over its threshold gets, said on the wire; nothing below it."""
     threshold = _threshold(state["request"])
@@ -57,7 +80,7 @@ async def compact_if_due(state: State, run: Run) -> list[Entry]:
         return []
     if not await _over(threshold, state, run):
         return []
-    last_user = max((i for i, e in enumerate(log) if e["item"].get("role") == "user"), default=len(log))
+    last_user = max((index for index, entry in enumerate(log) if _is_user_message(entry)), default=len(log))
     if last_user == 0:
         return []
     summary, _ = await summarise(run, log[:last_user])

@@ -61,7 +61,11 @@ class Emitter:
     def error(self, failure: Failure) -> None:
         """The `error` event: nested as OpenAI sends it, with flat copies as the SDK's type has it."""
         error = failure.body()["error"]
-        self._write(_head("error", {"error": error, "code": error["code"], "message": error["message"], "param": error["param"]}))
+        self._write(
+            _head(
+                "error", {"error": error, "code": error["code"], "message": error["message"], "param": error["param"]}
+            )
+        )
 
     def open(self, item: Json) -> "OpenItem":
         """`output_item.added`. The item gets its id here unless it has one."""

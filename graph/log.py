@@ -18,7 +18,8 @@ class EventLog:
         self._released = False
         self._ended = False
         self._response: Json | None = None
-        self._refusal: Failure | None = None
+        self._failure: Failure | None = None
+        self._refused = False
 
     @property
     def released(self) -> bool:
@@ -35,23 +36,23 @@ class EventLog:
             self._released = True
             self._wake()
 
-    def end(self, response: Json | None) -> None:
+    def end(self, response: Json | None, failure: Failure | None = None) -> None:
         """The last frame is in; `response` is how the response ended, None when nobody is left to hear."""
-        self._response, self._ended = response, True
+        self._response, self._failure, self._ended = response, failure, True
         self.release()
         self._wake()
 
     def refuse(self, failure: Failure) -> None:
         """The response never began; whoever waits for it gets `failure`."""
-        self._refusal, self._ended = failure, True
+        self._failure, self._refused, self._ended = failure, True, True
         self._wake()
 
     async def begun(self) -> None:
         """Wait until frames may be read. Raises the failure that came instead."""
         while not self._released and not self._ended:
             await self._changed()
-        if self._refusal:
-            raise self._refusal
+        if self._refused and self._failure:
+            raise self._failure
 
     async def follow(self, after: int = -1) -> AsyncIterator[list[bytes]]:
         """Every frame whose sequence number is above `after`, past ones first, in batches of those that are there.
@@ -72,11 +73,11 @@ class EventLog:
                 await self._changed()
 
     async def ended(self) -> Json | None:
-        """Wait for the end: the final response. Raises the failure that came before it began."""
+        """Wait for the end: the final response, None if it was given up. Raises the failure it ended with."""
         while not self._ended:
             await self._changed()
-        if self._refusal:
-            raise self._refusal
+        if self._failure:
+            raise self._failure
         return self._response
 
     async def _changed(self) -> None:

@@ -112,7 +112,10 @@ def _misshapen(answer: Answer, shape: Shape, turn: Turn, before: Outlook) -> lis
         raise wrong_shape(problem)
     return [
         {"role": "assistant", "content": answer.text},
-        {"role": "user", "content": f"That answer cannot be used. {problem} Answer again with the JSON document alone."},
+        {
+            "role": "user",
+            "content": f"That answer cannot be used. {problem} Answer again with the JSON document alone.",
+        },
     ]
 
 

@@ -123,7 +123,9 @@ class Shape(NamedTuple):
     def instruction(self) -> Json:
         """As a model is asked for it whose server cannot."""
         schema = orjson.dumps(self.schema).decode()
-        text = f"Answer with one JSON document and nothing else, no code fence. It must match this JSON Schema:\n{schema}"
+        text = (
+            f"Answer with one JSON document and nothing else, no code fence. It must match this JSON Schema:\n{schema}"
+        )
         return {"role": "system", "content": text}
 
     def problem(self, text: str) -> str | None:

@@ -111,7 +111,11 @@ class Run:
                 return await self.model.answer(self.prompt(state, log, shape), turn)
             except RequestError as error:
                 shorter = _without_oldest(log)
-                if error.code != "context_length_exceeded" or state["request"].get("truncation") != "auto" or not shorter:
+                if (
+                    error.code != "context_length_exceeded"
+                    or state["request"].get("truncation") != "auto"
+                    or not shorter
+                ):
                     raise
                 log = shorter
 

@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.types import Overwrite
 
+from graph.compaction import compacted
 from graph.errors import Failure, Json, RequestError, Unavailable
 from graph.events import Emitter, Names
 from graph.ids import item_ids, new_id
+from graph.input import entries_of
 from graph.log import EventLog
 from graph.machine import build
 from graph.ports import HostedTool, Models
@@ -43,6 +46,15 @@ class Ask:
     @property
     def model(self) -> str:
         return self.request["model"]
+
+
+class Located(Protocol):
+    """A conversation that can be addressed."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def owner(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,24 +123,9 @@ class Runner:
         """Begin a response. Raises `RequestError` for what can be seen before it runs."""
         if self._closing:
             raise Unavailable("The server is shutting down.", retry_after_s=5)
-        model = await self._models.find(ask.model)
-        running = Running(new_id("resp_"), EventLog())
+        run = await self._open(ask)
+        running = Running(run.response_id, run.emitter.log)
         head = await self._head(ask, running.id)
-        run = Run(
-            response_id=running.id,
-            owner=ask.owner,
-            emitter=Emitter(running.log, item_ids(running.id), self._limits.event_names),
-            model=model,
-            model_name=ask.model,
-            seal=self._seal,
-            profile=await model.profile(),
-            find_item=lambda item_id: self._archive.find_item(ask.owner, item_id),
-            hosted=self._tools,
-            declared=ask.declared,
-            previous_response_id=ask.previous_response_id,
-            conversation=ask.conversation,
-            max_turns=self._limits.max_turns,
-        )
         running.task = asyncio.get_running_loop().create_task(self._make(ask, head, run))
         self._running.add(running.task)
         running.task.add_done_callback(self._running.discard)
@@ -142,6 +139,34 @@ class Runner:
         finally:
             timer.cancel()
 
+    async def count_tokens(self, ask: Ask) -> int:
+        """Input tokens of the prompt that `ask` would make; nothing is stored and nothing answered."""
+        run = await self._open(ask)
+        entries = await self._conversation(ask, run)
+        await run.open_tools(entries)
+        record = run.begin(ask.request, len(entries), 0)
+        state: State = {"request": ask.request, "response": record, "items": entries}
+        return await run.model.count_tokens(run.prompt(state, entries, None))
+
+    async def compact(self, ask: Ask) -> Json:
+        """The conversation in fewer words, as a `response.compaction`; nothing is stored."""
+        run = await self._open(ask)
+        return await compacted(run, await self._conversation(ask, run), ask.request.get("instructions"))
+
+    async def history(self, head: Head) -> list[Entry]:
+        return await self._archive.history(head)
+
+    async def edit(self, conversation: Located, entries: list[Entry], replace: bool = False) -> None:
+        """Append to a conversation between its responses, or give it other items. Raises when one is being made."""
+        holder = new_id("edit_")
+        head = await self._locked(conversation.owner, conversation.id, holder)
+        try:
+            config = _config(head, conversation_id=conversation.id)
+            items = Overwrite(entries) if replace else entries
+            await self.stored.aupdate_state(config, {"items": items}, as_node="persist")
+        finally:
+            await self._archive.unlock(conversation.id, holder)
+
     async def close(self, grace_s: float) -> None:
         """Take no more work; give what runs `grace_s` seconds, then end it."""
         self._closing = True
@@ -151,6 +176,36 @@ class Runner:
             task.cancel()
         if self._running:
             await asyncio.wait(self._running, timeout=5)
+
+    # ------------------------------------------------------------ what a run needs
+
+    async def _open(self, ask: Ask) -> Run:
+        model = await self._models.find(ask.model)
+        id = new_id("resp_")
+        return Run(
+            response_id=id,
+            owner=ask.owner,
+            emitter=Emitter(EventLog(), item_ids(id), self._limits.event_names),
+            model=model,
+            model_name=ask.model,
+            seal=self._seal,
+            profile=await model.profile(),
+            find_item=lambda item_id: self._archive.find_item(ask.owner, item_id),
+            hosted=self._tools,
+            declared=ask.declared,
+            previous_response_id=ask.previous_response_id,
+            conversation=ask.conversation,
+            max_turns=self._limits.max_turns,
+        )
+
+    async def _conversation(self, ask: Ask, run: Run) -> list[Entry]:
+        """What `ask` puts before the model, without a run."""
+        head = Head("")
+        if ask.previous_response_id:
+            head = await self._parent(ask.owner, ask.previous_response_id)
+        elif ask.conversation:
+            head = await self._archive.head_of_conversation(ask.owner, ask.conversation) or head
+        return [*await self._archive.history(head), *await entries_of(ask.input, run)]
 
     # ------------------------------------------------------------ where to go on from
 
@@ -200,10 +255,10 @@ class Runner:
             await self._discard(ask, run)
             log.end(None)
         except Failure as failure:
-            await self._fail(ask, head, run, failure)
+            await self._fail(ask, run, failure)
         except Exception:
             logger.exception("A response failed on a bug", extra={"response_id": run.response_id})
-            await self._fail(ask, head, run, Failure("The server had an error while making this response."))
+            await self._fail(ask, run, Failure("The server had an error while making this response."))
         finally:
             if ask.conversation:
                 await self._archive.unlock(ask.conversation, run.response_id)
@@ -217,18 +272,18 @@ class Runner:
     async def _invoke(self, ask: Ask, head: Head, run: Run) -> State:
         given: Json = {"input": ask.input, "request": ask.request}
         if not ask.stored:
-            given["items"] = await self._archive.history(head) if head.checkpoint_id else []
+            given["items"] = await self._archive.history(head)
             return await self.unstored.ainvoke(given, context=run)  # pyright: ignore[reportReturnType, reportArgumentType]
         hosted = any(given["type"] in tool.types for given in ask.declared for tool in self._tools)
         durability = "async" if hosted else "exit"
-        config = _config(ask, head, run)
+        config = _config(head, response_id=run.response_id, conversation_id=ask.conversation)
         return await self.stored.ainvoke(given, config, context=run, durability=durability)  # pyright: ignore[reportReturnType, reportArgumentType]
 
     async def _discard(self, ask: Ask, run: Run) -> None:
         if ask.stored:
             await self._archive.discard(run.response_id)
 
-    async def _fail(self, ask: Ask, head: Head, run: Run, failure: Failure) -> None:
+    async def _fail(self, ask: Ask, run: Run, failure: Failure) -> None:
         """Before the response was shown its failure is the answer; after, an event and a stored response."""
         log = run.emitter.log
         if not log.released:
@@ -239,36 +294,29 @@ class Runner:
         response = await self._failed(ask, run, failure, left)
         run.emitter.error(failure)
         run.emitter.lifecycle("failed", response)
-        log.end(response)
+        log.end(response, failure)
 
     async def _failed(self, ask: Ask, run: Run, failure: Failure, left: list[Json]) -> Json:
         """Keep what there is of a failed response; gives it as it is kept."""
-        config: RunnableConfig = {"configurable": {"thread_id": "", "response_id": run.response_id}}
         found = await self._archive.head_of_response(ask.owner, run.response_id) if ask.stored else None
-        state: Any = {}
-        if found:
-            at, _ = found
-            config["configurable"] |= {"thread_id": at.thread_id, "checkpoint_id": at.checkpoint_id}
-            state = (await self.stored.aget_state(config)).values
+        config = _config(found[0] if found else Head(""), response_id=run.response_id)
+        state: Any = (await self.stored.aget_state(config)).values if found else {}
         record: Record = {**(state.get("response") or run.begin(ask.request, 0, 0))}
         record |= {"status": "failed", "error": failure.as_response_error(), "usage": None}
         if found:
-            await self.stored.aupdate_state(config, {"items": left, "response": record, "outlook": {}}, as_node="persist")
+            await self.stored.aupdate_state(
+                config, {"items": left, "response": record, "outlook": {}}, as_node="persist"
+            )
         items = [*(state.get("items") or []), *left]
         return snapshot(record, ask.request, output_of(items[record["output_at"] :]))
 
 
-def _config(ask: Ask, head: Head, run: Run) -> RunnableConfig:
-    configurable: Json = {"thread_id": head.thread_id, "response_id": run.response_id}
-    if head.checkpoint_id:
-        configurable["checkpoint_id"] = head.checkpoint_id
-    if ask.conversation:
-        configurable["conversation_id"] = ask.conversation
-    return {"configurable": configurable, "recursion_limit": 10_000}
+def _config(head: Head, **facts: str | None) -> RunnableConfig:
+    """Where a run reads and writes; `facts` become the metadata of its checkpoints."""
+    known = {"thread_id": head.thread_id, "checkpoint_id": head.checkpoint_id, **facts}
+    return {"configurable": {key: value for key, value in known.items() if value}, "recursion_limit": 10_000}
 
 
 def _response_of(state: State) -> Json:
     record = state["response"]
     return snapshot(record, state["request"], output_of(state["items"][record["output_at"] :]))
-
-

@@ -4,7 +4,6 @@ Reasoning and compaction travel as `encrypted_content` through clients that keep
 """
 
 import base64
-import hashlib
 
 import orjson
 from cryptography.fernet import Fernet, InvalidToken
@@ -13,8 +12,9 @@ from graph.errors import Json
 
 
 class Seal:
-    def __init__(self, secret: str) -> None:
-        self._fernet = Fernet(base64.urlsafe_b64encode(hashlib.sha256(secret.encode()).digest()))
+    def __init__(self, key: bytes) -> None:
+        """`key`: 32 bytes."""
+        self._fernet = Fernet(base64.urlsafe_b64encode(key))
 
     def close(self, content: Json) -> str:
         return self._fernet.encrypt(orjson.dumps(content)).decode()

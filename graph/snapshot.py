@@ -80,4 +80,7 @@ def add_usage(total: Json | None, more: Json) -> Json:
     """Summed over the model calls of a response."""
     if total is None:
         return more
-    return {key: add_usage(total[key], value) if isinstance(value, dict) else total[key] + value for key, value in more.items()}
+    return {
+        key: add_usage(total[key], value) if isinstance(value, dict) else total[key] + value
+        for key, value in more.items()
+    }

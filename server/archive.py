@@ -1,0 +1,42 @@
+"""The store, as the runner sees it: fits `graph.runner.Archive`."""
+
+from typing import Any
+
+from checkpoints import Store
+from graph.runner import Head
+from graph.state import Entry, Record
+
+
+class StoredArchive:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.checkpointer: Any = store.saver
+
+    async def head_of_response(self, owner: str, response_id: str) -> tuple[Head, Record] | None:
+        stored = await self._store.responses.find(owner, response_id)
+        return (Head(stored.thread_id, stored.checkpoint_id), stored.record) if stored else None
+
+    async def head_of_conversation(self, owner: str, conversation_id: str) -> Head | None:
+        conversation = await self._store.conversations.find(owner, conversation_id)
+        return Head(conversation.thread_id, conversation.checkpoint_id) if conversation else None
+
+    async def history(self, head: Head) -> list[Entry]:
+        if head.checkpoint_id is None:
+            return []
+        config = {
+            "configurable": {"thread_id": head.thread_id, "checkpoint_id": head.checkpoint_id, "checkpoint_ns": ""}
+        }
+        found = await self._store.saver.aget_tuple(config)
+        return found.checkpoint["channel_values"].get("items", []) if found else []
+
+    async def find_item(self, owner: str, item_id: str) -> Entry | None:
+        return await self._store.responses.find_item(owner, item_id)
+
+    async def lock(self, owner: str, conversation_id: str, holder: str) -> bool:
+        return await self._store.conversations.lock(owner, conversation_id, holder)
+
+    async def unlock(self, conversation_id: str, holder: str) -> None:
+        await self._store.conversations.unlock(conversation_id, holder)
+
+    async def discard(self, response_id: str) -> None:
+        await self._store.responses.discard(response_id)

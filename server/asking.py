@@ -1,0 +1,105 @@
+"""A body of `POST /responses` → what the runner is asked to do."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from graph.client_tools import BY_TYPE
+from graph.errors import Json, NotFound, RequestError
+from graph.ports import HostedTool
+from graph.runner import Ask
+from server.house import House
+from server.wire.items import item_type
+from server.wire.problems import read
+from server.wire.request import CREATE_RESPONSE, STRICT_CREATE_RESPONSE
+from server.wire.tools import checked_tools
+
+#: Fields that are kept with a response: those it echoes, and those that steer the run.
+_KEPT = (
+    "model", "instructions", "max_output_tokens", "max_tool_calls", "parallel_tool_calls", "reasoning", "safety_identifier",
+    "prompt_cache_key", "prompt_cache_retention", "user", "service_tier", "store", "temperature", "top_p",
+    "presence_penalty", "frequency_penalty", "top_logprobs", "text", "tool_choice", "truncation", "metadata", "include",
+    "context_management", "background",
+)  # fmt: skip
+
+
+async def ask_of(body: Any, owner: str, house: House) -> Ask:
+    """Validate, normalise, split secrets off. Raises `RequestError`."""
+    read(STRICT_CREATE_RESPONSE if house.strict else CREATE_RESPONSE, body)
+    given: Json = {key: value for key, value in body.items() if value is not None}
+    _refuse_combinations(given)
+    tools = checked_tools(given.get("tools"), house.tools)
+    _check_choice(given.get("tool_choice"), tools, house.tools)
+    request = {key: given[key] for key in _KEPT if key in given}
+    if tools:
+        request["tools"] = tools
+    return Ask(
+        owner=owner,
+        request=request,
+        input=typed_items(given.get("input", [])),
+        declared=given.get("tools", ()),
+        previous_response_id=given.get("previous_response_id"),
+        conversation=await conversation_of(given, owner, house),
+        stored=given.get("store", True),
+    )
+
+
+def typed_items(given: str | list[Json]) -> str | list[Json]:
+    """Input items with the type spelled out."""
+    if isinstance(given, str):
+        return given
+    return [{**item, "type": item_type(item)} for item in given]
+
+
+async def conversation_of(given: Json, owner: str, house: House) -> str | None:
+    """The conversation's id. Raises `NotFound` unless it is the caller's."""
+    conversation = given.get("conversation")
+    if conversation is None:
+        return None
+    id: str = conversation if isinstance(conversation, str) else conversation["id"]
+    if not id.startswith("conv"):
+        message = f"Invalid 'conversation': '{id[:100]}'. Expected an ID that begins with 'conv'."
+        raise RequestError(message, param="conversation", code="invalid_value")
+    if await house.store.conversations.find(owner, id) is None:
+        raise NotFound(f"Conversation with id '{id}' not found.", param="conversation")
+    return id
+
+
+def _refuse_combinations(given: Json) -> None:
+    if "previous_response_id" in given and "conversation" in given:
+        raise RequestError(
+            "Mutually exclusive parameters: ensure you are only providing one of: 'previous_response_id' or 'conversation'.",
+            param="previous_response_id",
+            code="mutually_exclusive_parameters",
+        )
+    if not {"input", "previous_response_id", "conversation", "prompt"} & given.keys():
+        raise RequestError("Missing required parameter: 'input'.", param="input", code="missing_required_parameter")
+    if "stream_options" in given and not given.get("stream"):
+        raise RequestError("'stream_options' is only allowed when 'stream' is true.", param="stream_options")
+    if given.get("background"):
+        raise RequestError("Background responses are not available on this server yet.", param="background")
+    if "prompt" in given:
+        raise RequestError("This server keeps no prompt templates; send 'instructions' and 'input'.", param="prompt")
+
+
+def _check_choice(choice: Any, tools: Sequence[Json], hosted: Sequence[HostedTool]) -> None:
+    """A choice among tools that are not there would force the impossible."""
+    if isinstance(choice, dict):
+        chosen: list[Json] = choice["tools"] if choice["type"] == "allowed_tools" else [choice]
+        for one in chosen:
+            if not any(_is_meant(one, tool) for tool in _flat(tools)):
+                name = one.get("name") or one.get("server_label") or one["type"]
+                raise RequestError(f"Tool choice '{name}' not found in 'tools' parameter.", param="tool_choice")
+    elif choice == "required" and not tools:
+        raise RequestError("Tool choice 'required' must be specified with 'tools' parameter.", param="tool_choice")
+
+
+def _flat(tools: Sequence[Json]) -> list[Json]:
+    members = [member for tool in tools if tool["type"] == "namespace" for member in tool["tools"]]
+    return [*tools, *members]
+
+
+def _is_meant(choice: Json, tool: Json) -> bool:
+    kind: str = choice["type"]
+    same_kind = tool["type"] == kind or (kind in BY_TYPE and BY_TYPE.get(tool["type"]) is BY_TYPE[kind])
+    keys = ("server_label",) if kind == "mcp" else ("name",)
+    return same_kind and all(choice.get(key) in (None, tool.get(key)) for key in keys)

@@ -1,0 +1,37 @@
+"""What the endpoints work with; built once, in `server/app.py`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+
+from checkpoints import Store
+from graph.ports import HostedTool, Models
+from graph.runner import Runner
+from server.auth import Gate
+from server.body import read_json
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    store: Store
+    runner: Runner
+    models: Models
+    tools: Sequence[HostedTool]
+    gate: Gate
+    strict: bool
+    max_body_bytes: int
+
+
+def house_of(request: Request) -> House:
+    return request.state.house
+
+
+async def owner_of(request: Request) -> str:
+    """Whose rows this caller may see. Raises `Unauthorized`."""
+    return await house_of(request).gate.owner(request.headers)
+
+
+async def body_of(request: Request) -> Any:
+    return await read_json(request, house_of(request).max_body_bytes)

@@ -1,0 +1,121 @@
+"""What all endpoints share: JSON out, failures in OpenAI's shape, request ids, and the end of a connection."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from graph.errors import Failure, Json, NotFound, RequestError
+from graph.ids import new_id
+
+logger = logging.getLogger(__name__)
+
+
+def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(content), status, headers, media_type="application/json")
+
+
+def failure_response(failure: Failure) -> Response:
+    headers = {"retry-after": f"{max(1, round(failure.retry_after_s))}"} if failure.retry_after_s else {}
+    return json_response(failure.body(), failure.status, headers)
+
+
+def handle_failures(app: FastAPI) -> None:
+    """Every error of an endpoint, and of routing, in the one shape clients parse."""
+
+    async def failed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Failure)
+        return failure_response(error)
+
+    async def unrouted(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code == 404:
+            return failure_response(NotFound(f"Unknown request URL: {request.method} {request.url.path}."))
+        message = f"Not allowed to {request.method} on {request.url.path}."
+        return failure_response(RequestError(message, status=error.status_code))
+
+    async def broken(request: Request, error: Exception) -> Response:
+        logger.error("A request failed on a bug", exc_info=error, extra={"path": request.url.path})
+        return failure_response(Failure("The server had an error while processing your request."))
+
+    app.add_exception_handler(Failure, failed)
+    app.add_exception_handler(HTTPException, unrouted)
+    app.add_exception_handler(Exception, broken)
+
+
+class RequestId:
+    """Every response carries `x-request-id`, which the SDKs show as `_request_id`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+
+        async def with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(raw=message["headers"])
+                headers["x-request-id"] = new_id("req_")
+                headers["openai-version"] = "2020-10-01"
+            await send(message)
+
+        await self._app(scope, receive, with_id)
+
+
+async def unless_left(receive: Receive, work: Awaitable[Any], leave: Callable[[], None]) -> Any:
+    """Await `work`; call `leave` once if the caller hangs up before it is done."""
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        leave()
+
+    watching = asyncio.create_task(watch())
+    try:
+        return await work
+    finally:
+        watching.cancel()
+
+
+def page_of(items: list[Json], query: Any) -> Json:
+    """One page of a list. Source: CONTRACT of the Responses API, "Pagination"."""
+    limit, order, after = _limit(query.get("limit")), _order(query.get("order")), query.get("after")
+    ordered = items if order == "asc" else items[::-1]
+    if after:
+        at = next((i for i, item in enumerate(ordered) if item["id"] == after), None)
+        if at is None:
+            raise RequestError(f"No item with id '{after}' is in this list.", param="after", code="invalid_value")
+        ordered = ordered[at + 1 :]
+    shown = ordered[:limit]
+    return {
+        "object": "list",
+        "data": shown,
+        "first_id": shown[0]["id"] if shown else None,
+        "last_id": shown[-1]["id"] if shown else None,
+        "has_more": len(ordered) > limit,
+    }
+
+
+def _limit(given: str | None) -> int:
+    if given is None:
+        return 20
+    if not (given.isascii() and given.isdigit() and 1 <= int(given) <= 100):
+        message = f"Invalid 'limit': expected an integer from 1 to 100, but got '{given[:20]}' instead."
+        raise RequestError(message, param="limit", code="invalid_value")
+    return int(given)
+
+
+def _order(given: str | None) -> str:
+    if given not in (None, "asc", "desc"):
+        raise RequestError(
+            f"Invalid value: '{given[:20]}'. Supported values are: 'asc', 'desc'.", param="order", code="invalid_value"
+        )
+    return given or "desc"

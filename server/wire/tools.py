@@ -1,0 +1,149 @@
+"""Tools a request may declare: the client's by shape, ours by their own check, all others refused by name.
+
+Source: CONTRACT of the Responses API, "Tools" and "Echo normalisation".
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, TypeAdapter
+
+from graph.client_tools import BY_TYPE
+from graph.errors import Json, RequestError
+from graph.ports import HostedTool
+from graph.prompt import schema_problem
+from server.wire.items import Wire
+from server.wire.problems import custom, read
+
+Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,128}$")]
+
+
+def _schema(value: Json | None) -> Json | None:
+    problem = schema_problem(value) if value else None
+    if problem:
+        raise custom("invalid_function_parameters", f"Not a valid JSON Schema: {problem}")
+    return value
+
+
+Schema = Annotated[Json | None, AfterValidator(_schema)]
+
+
+class FunctionTool(Wire):
+    type: Literal["function"]
+    name: Name
+    description: str | None = None
+    parameters: Schema = None
+    strict: bool | None = None
+    defer_loading: bool | None = None
+
+
+class TextFormat(Wire):
+    type: Literal["text"]
+
+
+class GrammarFormat(Wire):
+    type: Literal["grammar"]
+    syntax: Literal["lark", "regex"]
+    definition: str
+
+
+class CustomTool(Wire):
+    type: Literal["custom"]
+    name: Name
+    description: str | None = None
+    format: Annotated[TextFormat | GrammarFormat, Field(discriminator="type")] | None = None
+    defer_loading: bool | None = None
+
+
+class NamespaceTool(Wire):
+    type: Literal["namespace"]
+    name: Name
+    description: str | None = None
+    tools: list[Annotated[FunctionTool | CustomTool, Field(discriminator="type")]]
+
+
+class Environment(Wire):
+    type: Literal["local"]
+
+
+class ShellTool(Wire):
+    type: Literal["shell"]
+    environment: Environment | None = None
+
+
+class ComputerTool(Wire):
+    type: Literal["computer", "computer_use", "computer_use_preview"]
+    display_width: int | None = None
+    display_height: int | None = None
+
+
+class ToolSearchTool(Wire):
+    type: Literal["tool_search"]
+    execution: Literal["client"]
+    description: str | None = None
+    parameters: Schema = None
+
+
+class PlainTool(Wire):
+    type: Literal["local_shell", "apply_patch"]
+
+
+_CLIENT = TypeAdapter[Any](
+    Annotated[
+        FunctionTool | CustomTool | NamespaceTool | ShellTool | ComputerTool | ToolSearchTool | PlainTool,
+        Field(discriminator="type"),
+    ]
+)
+#: Types OpenAI runs on its side and this server does not, or not yet.
+_NOT_HERE = frozenset(
+    "file_search web_search web_search_2025_08_26 web_search_preview web_search_preview_2025_03_11 code_interpreter "
+    "image_generation programmatic_tool_calling".split()
+)
+
+
+def checked_tools(tools: Sequence[Any] | None, hosted: Sequence[HostedTool]) -> list[Json]:
+    """The tools as `response.tools` shows them. Raises `RequestError` naming `tools[i]…`."""
+    ours = {type: tool for tool in hosted for type in tool.types}
+    return [_checked(tool, f"tools[{index}]", ours) for index, tool in enumerate(tools or ())]
+
+
+def _checked(tool: Any, param: str, ours: Mapping[str, HostedTool]) -> Json:
+    kind: Any = tool.get("type") if isinstance(tool, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # JSON
+    if kind in ours:
+        return ours[kind].check(tool, param)
+    if kind in BY_TYPE:
+        _refuse_hosted_variants(tool, param)
+        read(_CLIENT, tool, at=param)
+        return _echo(tool)
+    if kind in _NOT_HERE:
+        message = f"Tools of type '{kind}' do not run on this server. Remove {param}, or use one of {_supported(ours)}."
+        raise RequestError(message, param=f"{param}.type", code="invalid_value")
+    if kind is None:
+        raise RequestError(
+            f"Missing required parameter: '{param}.type'.", param=f"{param}.type", code="missing_required_parameter"
+        )
+    message = f"Invalid value: {str(kind)[:100]!r}. Supported values are: {_supported(ours)}."
+    raise RequestError(message, param=f"{param}.type", code="invalid_value")
+
+
+def _refuse_hosted_variants(tool: Json, param: str) -> None:
+    """Types that exist for client and server: only the client's are here."""
+    where: Any = tool.get("environment") or {}
+    if tool["type"] == "shell" and isinstance(where, dict) and where.get("type", "local") != "local":  # pyright: ignore[reportUnknownMemberType]  # JSON
+        message = 'A \'shell\' tool with a container does not run on this server; use environment {"type": "local"}.'
+        raise RequestError(message, param=f"{param}.environment.type", code="invalid_value")
+    if tool["type"] == "tool_search" and tool.get("execution", "server") != "client":
+        message = "A 'tool_search' that is executed on the server is not available; use execution 'client'."
+        raise RequestError(message, param=f"{param}.execution", code="invalid_value")
+
+
+def _supported(ours: Mapping[str, HostedTool]) -> str:
+    return ", ".join(f"'{kind}'" for kind in (*BY_TYPE, *ours))
+
+
+def _echo(tool: Json) -> Json:
+    if tool["type"] != "function":
+        return tool
+    strict = tool.get("strict")
+    keys: Json = {"description": None, "parameters": None, **tool, "strict": True if strict is None else strict}
+    return {"type": "function", "name": tool["name"], **keys}
