@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    #: To reach a server and agree on a session.
-    connect_timeout_s: float = 10
-    #: To list all tools of a server, connecting included.
-    list_timeout_s: float = 30
+    #: To open a session and list all tools.
+    connect_timeout_s: float = 15
     #: For one call, renewing a session included.
     call_timeout_s: float = 120
     #: A session that nobody used for so long is closed.

@@ -19,6 +19,7 @@ from mcp import ClientSession, McpError, types
 from pydantic import RootModel, ValidationError
 
 from graph.errors import Json
+from nodes.mcp.addresses import Reach
 from nodes.mcp.declaration import Target
 from nodes.mcp.failure import ServerFailed, timed_out
 from nodes.mcp.limits import Limits
@@ -34,9 +35,9 @@ _GOODBYE_S = 2
 class Sessions:
     """Asks servers, over a kept session where there is one. Raises `ServerFailed`."""
 
-    def __init__(self, limits: Limits, allow_private: bool) -> None:
+    def __init__(self, limits: Limits, reach: Reach) -> None:
         self._limits = limits
-        self._allow_private = allow_private
+        self._reach = reach
         #: Read from disk, which takes 100 ms: once for all sessions.
         self._tls = httpx.create_ssl_context()
         self._connections: dict[Target, _Connection] = {}
@@ -47,7 +48,7 @@ class Sessions:
         """All tools of a server, as it describes them."""
         tools: list[Json] = []
         cursor: str | None = None
-        async with _within(self._limits.list_timeout_s):
+        async with _within(self._limits.connect_timeout_s):
             for _ in range(_PAGES):
                 params = types.PaginatedRequestParams(cursor=cursor) if cursor else None
                 page = await self._ask(target, types.ClientRequest(types.ListToolsRequest(params=params)))
@@ -85,7 +86,7 @@ class Sessions:
         connection = self._connections.get(target)
         if connection is None or connection.retired:
             self._make_room()
-            transport = AnsweringTransport(self._limits, self._tls, self._allow_private)
+            transport = AnsweringTransport(self._limits, self._tls, self._reach)
             connection = _Connection(target, self._limits, transport)
             self._connections[target] = connection
             self._living.add(connection)

@@ -13,7 +13,7 @@ from graph.errors import ConnectorFailed, Json, RequestError
 from graph.ports import Function, OpenedItem, Opening
 from graph.state import Entry
 from nodes.mcp import declaration
-from nodes.mcp.addresses import NotPublic, Unresolved, is_plainly_private, public_addresses
+from nodes.mcp.addresses import OutOfReach, Reach, Unresolved
 from nodes.mcp.declaration import Declaration
 from nodes.mcp.failure import ServerFailed
 from nodes.mcp.function import McpFunction, is_listed_tool, is_read_only, listed_tool, model_names
@@ -23,7 +23,7 @@ from nodes.mcp.result import cleaned
 if TYPE_CHECKING:
     from nodes.mcp.session import Sessions
 
-_NOT_PUBLIC = "is not on the public internet. The operator's setting `mcp.allow_private` lets such servers be used."
+_PRIVATE = "is not on the public internet. The operator's setting `mcp_allow_private` lets such servers be used."
 
 
 class Mcp:
@@ -32,8 +32,11 @@ class Mcp:
     kind = "mcp"
     types: Sequence[str] = ("mcp",)
 
-    def __init__(self, *, allow_private: bool = False, limits: Limits | None = None) -> None:
-        self._allow_private = allow_private
+    def __init__(
+        self, *, allow_private: bool = False, allow_loopback: bool = False, limits: Limits | None = None
+    ) -> None:
+        """`allow_private` lets requests name servers on any address, `allow_loopback` those of this machine."""
+        self._reach = Reach(allow_loopback, allow_private)
         self._limits = limits or Limits()
         self._sessions: Sessions | None = None
         self._building = asyncio.Lock()
@@ -41,8 +44,8 @@ class Mcp:
     def check(self, tool: Json, param: str) -> Json:
         declaration.check(tool, param)
         host = urlsplit(str(tool["server_url"])).hostname or ""
-        if not self._allow_private and is_plainly_private(host):
-            raise RequestError(f"The host '{host}' {_NOT_PUBLIC}", param=f"{param}.server_url", code="invalid_value")
+        if self._reach.plainly_excludes(host):
+            raise RequestError(f"The host '{host}' {_PRIVATE}", param=f"{param}.server_url", code="invalid_value")
         return declaration.echo(tool)
 
     async def open(self, tools: Sequence[Json], opening: Opening) -> Sequence[Function]:
@@ -54,7 +57,7 @@ class Mcp:
         await asyncio.gather(*(listing.fill(sessions) for listing in listings))
         for listing in listings:
             if listing.failure:
-                raise _connector_failed(listing)
+                raise _connector_failed(listing.server, listing.failure)
         return self._functions(listings, sessions)
 
     async def close(self) -> None:
@@ -65,17 +68,15 @@ class Mcp:
         """`mcp` takes most of a second to import: not before it is needed, and not on the loop."""
         if self._sessions is None:
             async with self._building:
-                self._sessions = self._sessions or await asyncio.to_thread(_sessions, self._limits, self._allow_private)
+                self._sessions = self._sessions or await asyncio.to_thread(_sessions, self._limits, self._reach)
         return self._sessions
 
     async def _refuse_private(self, server: Declaration) -> None:
-        if self._allow_private:
-            return
         url = urlsplit(server.target.url)
         try:
-            await public_addresses(url.hostname or "", url.port or 443)
-        except NotPublic:
-            message = f"The host '{url.hostname}' of MCP server '{server.label}' {_NOT_PUBLIC}"
+            await self._reach.addresses(url.hostname or "", url.port or 443)
+        except OutOfReach:
+            message = f"The host '{url.hostname}' of MCP server '{server.label}' {_PRIVATE}"
             raise RequestError(message, param="tools", code="invalid_value") from None
         except Unresolved:
             return  # told when its tools are listed
@@ -142,16 +143,15 @@ def _refuse_twins(servers: Sequence[Declaration]) -> None:
             raise RequestError(message, param="tools", code="invalid_value")
 
 
-def _connector_failed(listing: _Listing) -> ConnectorFailed:
-    assert listing.failure  # noqa: S101  told apart by the caller
+def _connector_failed(server: Declaration, failure: ServerFailed) -> ConnectorFailed:
     message = (
-        f"Error retrieving tool list from MCP server: '{listing.server.label}'. "
-        f"Http status code: 424 (Failed Dependency). {listing.server.target.redacted(listing.failure.message)}"
+        f"Error retrieving tool list from MCP server: '{server.label}'. Http status code: 424 (Failed Dependency). "
+        + server.target.redacted(failure.message)
     )
     return ConnectorFailed(message, param="tools")
 
 
-def _sessions(limits: Limits, allow_private: bool) -> "Sessions":
+def _sessions(limits: Limits, reach: Reach) -> "Sessions":
     from nodes.mcp.session import Sessions
 
-    return Sessions(limits, allow_private)
+    return Sessions(limits, reach)

@@ -7,39 +7,64 @@ Hosts are resolved once, checked, and connected to by the address that was check
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
+import anyio
 import httpx
 import orjson
 
 from graph.errors import Json
-from nodes.mcp.addresses import NotPublic, Unresolved, public_addresses
+from nodes.mcp.addresses import OutOfReach, Reach, Unresolved
 from nodes.mcp.failure import CONNECTION_LOST
 from nodes.mcp.limits import Limits
 
 #: Where in the `data` of such a JSON-RPC error the reason stands; see `failed`.
 REASON = "graphnexus"
 _SESSION = "mcp-session-id"
+T = TypeVar("T")
 
 
 class _Broken(Exception):
     """The answer cannot be used."""
 
 
+class _Call:
+    """A request that waits for its answer. It can be given up from another task, which harms nothing else.
+
+    Cancelling the task would: `mcp` runs it in a group whose other members are the session's other calls.
+    """
+
+    def __init__(self, id: int | str) -> None:
+        self.id = id
+        self._given_up = False
+        self._scope: anyio.CancelScope | None = None
+
+    def give_up(self) -> None:
+        self._given_up = True
+        if self._scope:
+            self._scope.cancel()
+
+    async def wait(self, step: Awaitable[T]) -> T:
+        """Raises `_Broken` if the call is given up."""
+        with anyio.CancelScope() as self._scope:
+            if not self._given_up:
+                return await step
+        raise _Broken("The call was cancelled.")
+
+
 class AnsweringTransport(httpx.AsyncBaseTransport):
     """For one session with one server."""
 
-    def __init__(self, limits: Limits, tls: ssl.SSLContext, allow_private: bool) -> None:
+    def __init__(self, limits: Limits, tls: ssl.SSLContext, reach: Reach) -> None:
         self._limits = limits
-        self._allow_private = allow_private
+        self._reach = reach
         pool = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=60)
         self._inner = httpx.AsyncHTTPTransport(verify=tls, limits=pool)
         self._addresses: list[str] = []
-        #: Who reads the answer to a call; `mcp` gives each request a task of its own.
-        self._readers: dict[int | str, asyncio.Task[object]] = {}
+        self._calls: dict[int | str, _Call] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         request.headers["accept-encoding"] = "identity"
@@ -48,18 +73,17 @@ class AnsweringTransport(httpx.AsyncBaseTransport):
         message = orjson.loads(request.content)
         if "method" not in message or "id" not in message:
             return await self._notify(request, message)
-        call_id = message["id"]
+        call = self._begun(message["id"])
         try:
-            self._note_reader(call_id)
-            return await self._ask(request, call_id)
+            return await call.wait(self._ask(request, call))
         except _Broken as broken:
-            return _answer(call_id, str(broken))
+            return _answer(call.id, str(broken))
         except (httpx.ConnectError, httpx.ConnectTimeout, Unresolved):
-            return _answer(call_id, "The MCP server could not be reached.", undone=True)
-        except NotPublic:
-            return _answer(call_id, "The address of the MCP server is not public.")
+            return _answer(call.id, "The MCP server could not be reached.", undone=True)
+        except OutOfReach:
+            return _answer(call.id, "The address of the MCP server may not be used.")
         except (httpx.TransportError, httpx.InvalidURL):
-            return _answer(call_id, "The connection to the MCP server was lost.")
+            return _answer(call.id, "The connection to the MCP server was lost.")
 
     async def aclose(self) -> None:
         await self._inner.aclose()
@@ -72,40 +96,41 @@ class AnsweringTransport(httpx.AsyncBaseTransport):
         return await self._send(request) if "last-event-id" in request.headers else httpx.Response(405)
 
     async def _notify(self, request: httpx.Request, message: Json) -> httpx.Response:
+        cancelled = message.get("method") == "notifications/cancelled"
+        if cancelled and (call := self._calls.get(message["params"]["requestId"])):
+            call.give_up()
         await self._tell(request)
-        if message.get("method") == "notifications/cancelled":
-            reader = self._readers.pop(message["params"]["requestId"], None)
-            if reader:
-                reader.cancel()
         return httpx.Response(202)
 
     async def _tell(self, request: httpx.Request) -> None:
         """Send what needs no answer. What a server misses here it will say when it is next asked."""
-        with suppress(httpx.HTTPError, NotPublic, Unresolved, TimeoutError):
+        with suppress(httpx.HTTPError, OutOfReach, Unresolved, TimeoutError):
             async with asyncio.timeout(self._limits.connect_timeout_s):
                 await (await self._send(request)).aclose()
 
-    def _note_reader(self, call_id: int | str) -> None:
-        if reader := asyncio.current_task():
-            self._readers[call_id] = reader
-            reader.add_done_callback(lambda _: self._readers.pop(call_id, None))
+    def _begun(self, call_id: int | str) -> "_Call":
+        """Known until the task that `mcp` gave this request has ended."""
+        call = self._calls[call_id] = _Call(call_id)
+        if task := asyncio.current_task():
+            task.add_done_callback(lambda _: self._calls.pop(call_id, None))
+        return call
 
-    async def _ask(self, request: httpx.Request, call_id: int | str) -> httpx.Response:
+    async def _ask(self, request: httpx.Request, call: _Call) -> httpx.Response:
         response = await self._send(request)
         try:
-            return await self._usable(request, response, call_id)
+            return await self._usable(request, response, call)
         except BaseException:
             await response.aclose()
             raise
 
-    async def _usable(self, request: httpx.Request, response: httpx.Response, call_id: int | str) -> httpx.Response:
+    async def _usable(self, request: httpx.Request, response: httpx.Response, call: _Call) -> httpx.Response:
         if response.status_code != 200:
-            return await self._refusal(request, response, call_id)
+            return await self._refusal(request, response, call)
         if response.headers.get("content-encoding", "identity") != "identity":
             raise _Broken("The MCP server compressed its answer although it was asked not to.")
         kind = response.headers.get("content-type", "").lower()
         if kind.startswith("text/event-stream"):
-            response.stream = _WholeStream(_stream_of(response), call_id, self._limits.answer_bytes)
+            response.stream = _WholeStream(_stream_of(response), call, self._limits.answer_bytes)
             return response
         if not kind.startswith("application/json"):
             raise _Broken("The MCP server answered with something that is neither JSON nor an event stream.")
@@ -116,7 +141,7 @@ class AnsweringTransport(httpx.AsyncBaseTransport):
         headers = {name: value for name, value in response.headers.items() if name in ("content-type", _SESSION)}
         return httpx.Response(200, headers=headers, content=body)
 
-    async def _refusal(self, request: httpx.Request, response: httpx.Response, call_id: int | str) -> httpx.Response:
+    async def _refusal(self, request: httpx.Request, response: httpx.Response, call: _Call) -> httpx.Response:
         status = response.status_code
         if status in (307, 308) and _stays(request.url, response.headers.get("location", "")):
             return response
@@ -125,14 +150,12 @@ class AnsweringTransport(httpx.AsyncBaseTransport):
         if status == 202:
             raise _Broken("The MCP server took the request and did not answer it.")
         said = f"The MCP server answered with HTTP status {status}{_phrase(status)}."
-        return _answer(call_id, said, status=status, undone=undone)
+        return _answer(call.id, said, status=status, undone=undone)
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
-        if self._allow_private:
-            return await self._inner.handle_async_request(request)
         if not self._addresses:
             port = request.url.port or (443 if request.url.scheme == "https" else 80)
-            self._addresses = await public_addresses(request.url.host, port)
+            self._addresses = await self._reach.addresses(request.url.host, port)
         return await self._send_pinned(request, self._addresses)
 
     async def _send_pinned(self, request: httpx.Request, addresses: list[str]) -> httpx.Response:
@@ -152,26 +175,28 @@ class _WholeStream(httpx.AsyncByteStream):
     A stream with event ids may be taken up again; that is left to `mcp`.
     """
 
-    def __init__(self, stream: httpx.AsyncByteStream, call_id: int | str, limit_bytes: int) -> None:
+    def __init__(self, stream: httpx.AsyncByteStream, call: _Call, limit_bytes: int) -> None:
         self._stream = stream
-        self._call_id = call_id
+        self._call = call
         self._limit_bytes = limit_bytes
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         reason = "The MCP server ended its answer before it was complete."
-        tail, resumable = b"\n", False
+        tail, resumable = b"\n\n", False
         try:
-            async for chunk in _bounded(self._stream, self._limit_bytes):
+            chunks = _bounded(self._stream, self._limit_bytes)
+            while chunk := await self._call.wait(anext(chunks, b"")):
                 resumable = resumable or b"\nid:" in tail + chunk
-                tail = chunk[-3:]
+                tail = (tail + chunk)[-3:]
                 yield chunk
         except httpx.TransportError:
             reason = "The connection to the MCP server was lost."
         except _Broken as broken:
             reason, resumable = str(broken), False
         if not resumable:
-            # The first line makes an event that was cut one that is ignored.
-            yield b"\nevent: cut\n\nevent: message\ndata: " + _error(self._call_id, reason) + b"\n\n"
+            if not tail.endswith((b"\n\n", b"\n\r\n")):
+                yield b"\nevent: cut\n\n"  # what was cut becomes an event that is ignored
+            yield b"event: message\ndata: " + _error(self._call.id, reason) + b"\n\n"
 
     async def aclose(self) -> None:
         await self._stream.aclose()
@@ -181,7 +206,7 @@ def _stream_of(response: httpx.Response) -> httpx.AsyncByteStream:
     return cast(httpx.AsyncByteStream, response.stream)  # httpx types it as either kind
 
 
-async def _bounded(stream: httpx.AsyncByteStream, limit_bytes: int) -> AsyncIterator[bytes]:
+async def _bounded(stream: httpx.AsyncByteStream, limit_bytes: int) -> AsyncGenerator[bytes]:
     left = limit_bytes
     async for chunk in stream:
         left -= len(chunk)
