@@ -1,0 +1,3 @@
+"""HTTP and command line; everything is built here, once."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,5 @@
+"""`python -m server` is `graphnexus`."""
+
+from server.cli import main
+
+main()

@@ -1,0 +1,127 @@
+"""What the commands do: each reads its settings, builds what it needs and says what happens."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from server import flags
+from server.auth import check_reach
+from server.cli import COMMANDS
+from server.settings import BadSetting, Settings
+
+if TYPE_CHECKING:
+    from checkpoints import Key, Store
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+keys = typer.Typer(no_args_is_help=True, help=COMMANDS["keys"])
+app.add_typer(keys, name="keys")
+
+_DATA = ("data_dir",)
+
+
+def call(line: Sequence[str]) -> None:
+    """Run `["serve", "--port", "9000"]`. A bad setting is one line, and exit status 2."""
+    try:
+        app(line, prog_name="graphnexus")
+    except BadSetting as error:
+        print(f"graphnexus: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command("serve", help=COMMANDS["serve"])
+@flags.with_settings(flags.ALL)
+def serve(settings: Settings) -> None:
+    from server import banner, log
+    from server.serve import listen, run
+
+    log.configure(settings.log_level, settings.log_format)
+    check_reach(settings, lambda: bool(asyncio.run(_kept_keys(settings))))
+    try:
+        listening = listen(settings.host, settings.port)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        sys.exit(
+            f"graphnexus: cannot listen on {settings.host}:{settings.port}: {reason}; "
+            "stop what is there, or choose another --port"
+        )
+    from server.app import create_app
+
+    run(create_app(settings), settings, listening, lambda address, house: banner.show(settings, address, house))
+
+
+@app.command("doctor", help=COMMANDS["doctor"])
+@flags.with_settings(flags.ALL)
+def doctor(settings: Settings) -> None:
+    from server import doctor
+
+    sys.exit(asyncio.run(doctor.run(settings)))
+
+
+@app.command("demo", help=COMMANDS["demo"])
+def demo() -> None:
+    from server import demo
+
+    demo.run()
+
+
+@keys.command("create")
+@flags.with_settings(_DATA)
+def create(
+    settings: Settings,
+    owner: Annotated[str, typer.Argument(help="Whose rows the key opens; several keys may share an owner.")],
+    label: Annotated[str, typer.Option(help="What the key is for.")] = "",
+) -> None:
+    """Make a key. It is printed once and kept only as a hash."""
+
+    async def made() -> str:
+        async with _open(settings) as store:
+            return await store.keys.create(owner, label)
+
+    print(asyncio.run(made()))
+
+
+@keys.command("list")
+@flags.with_settings(_DATA)
+def list_(settings: Settings) -> None:
+    """List the keys ever made, oldest first."""
+    for key in asyncio.run(_kept_keys(settings)):
+        state = f"revoked {_day(key.revoked_at)}" if key.revoked_at else "valid"
+        print(f"{key.id}  {key.owner}  {state}  made {_day(key.created_at)}  {key.label}".rstrip())
+
+
+@keys.command("revoke")
+@flags.with_settings(_DATA)
+def revoke(settings: Settings, id: Annotated[str, typer.Argument(help="As `keys list` shows it.")]) -> None:
+    """Make a key worthless; a running server follows within seconds."""
+
+    async def revoked() -> bool:
+        async with _open(settings) as store:
+            return await store.keys.revoke(id)
+
+    if not asyncio.run(revoked()):
+        sys.exit(f"graphnexus: there is no valid key {id}; see `graphnexus keys list`")
+    print(f"{id} is revoked.")
+
+
+def _day(unix_s: int) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).date().isoformat()
+
+
+async def _kept_keys(settings: Settings) -> list["Key"]:
+    """Every key ever made; makes no file where there is none."""
+    if not settings.database.exists():
+        return []
+    async with _open(settings) as store:
+        return await store.keys.list()
+
+
+def _open(settings: Settings) -> AbstractAsyncContextManager["Store"]:
+    from checkpoints import open_sqlite
+
+    settings.directory.mkdir(parents=True, exist_ok=True)
+    return open_sqlite(settings.database)
