@@ -6,6 +6,7 @@ through it do so from their own tasks.
 """
 
 import asyncio
+import logging
 import math
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -24,6 +25,9 @@ from nodes.mcp.declaration import Target
 from nodes.mcp.failure import ServerFailed, timed_out
 from nodes.mcp.limits import Limits
 from nodes.mcp.transport import AnsweringTransport, failed
+
+# It logs what servers say; every failure is told by our transport.
+logging.getLogger("mcp.client.streamable_http").setLevel(logging.CRITICAL + 1)
 
 _ME = types.Implementation(name="graphnexus", version="1")
 #: A result as it came: unknown kinds of content pass, and nothing is checked against a schema of the server's.

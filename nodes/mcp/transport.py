@@ -24,6 +24,7 @@ from nodes.mcp.limits import Limits
 #: Where in the `data` of such a JSON-RPC error the reason stands; see `failed`.
 REASON = "graphnexus"
 _SESSION = "mcp-session-id"
+_REDIRECTS = 3
 T = TypeVar("T")
 
 
@@ -39,6 +40,7 @@ class _Call:
 
     def __init__(self, id: int | str) -> None:
         self.id = id
+        self.redirects = 0
         self._given_up = False
         self._scope: anyio.CancelScope | None = None
 
@@ -70,7 +72,7 @@ class AnsweringTransport(httpx.AsyncBaseTransport):
         request.headers["accept-encoding"] = "identity"
         if request.method != "POST":
             return await self._manage(request)
-        message = orjson.loads(request.content)
+        message = orjson.loads(await request.aread())  # one that follows a redirect is not read yet
         if "method" not in message or "id" not in message:
             return await self._notify(request, message)
         call = self._begun(message["id"])
@@ -109,7 +111,10 @@ class AnsweringTransport(httpx.AsyncBaseTransport):
                 await (await self._send(request)).aclose()
 
     def _begun(self, call_id: int | str) -> "_Call":
-        """Known until the task that `mcp` gave this request has ended."""
+        """Known until the task that `mcp` gave this request has ended. A redirect begins the same call again."""
+        if call := self._calls.get(call_id):
+            call.redirects += 1
+            return call
         call = self._calls[call_id] = _Call(call_id)
         if task := asyncio.current_task():
             task.add_done_callback(lambda _: self._calls.pop(call_id, None))
@@ -143,7 +148,8 @@ class AnsweringTransport(httpx.AsyncBaseTransport):
 
     async def _refusal(self, request: httpx.Request, response: httpx.Response, call: _Call) -> httpx.Response:
         status = response.status_code
-        if status in (307, 308) and _stays(request.url, response.headers.get("location", "")):
+        stays = _stays(request.url, response.headers.get("location", ""))
+        if status in (307, 308) and stays and call.redirects < _REDIRECTS:
             return response
         undone = _SESSION in request.headers and (status == 404 or (status == 400 and await _blames_session(response)))
         await response.aclose()
@@ -237,7 +243,10 @@ def _is_answer(body: bytes) -> bool:
         message = orjson.loads(body)
     except orjson.JSONDecodeError:
         return False
-    return isinstance(message, dict) and ("result" in message or "error" in message)
+    if not isinstance(message, dict):
+        return False
+    fields = cast(Json, message)
+    return isinstance(fields.get("result"), dict) or isinstance(fields.get("error"), dict)
 
 
 def _stays(url: httpx.URL, location: str) -> bool:
