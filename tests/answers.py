@@ -207,12 +207,15 @@ def pieces(text: str, chunks: int | None = None) -> list[str]:
     return [text[at : at + size] for at in range(0, len(text), size)]
 
 
-def says(
-    text: str, *, chunks: int | None = None, reasoning: str = "", finish: str = "stop", usage: Json | None = None
-) -> Answer:
-    thoughts = [{"delta": {"reasoning_content": piece}} for piece in pieces(reasoning)]
+def says(text: str, *, chunks: int | None = None, finish: str = "stop", usage: Json | None = None) -> Answer:
     words = [{"delta": {"content": piece}} for piece in pieces(text, chunks)]
-    return Answer((*thoughts, *words), finish, usage)
+    return Answer(tuple(words), finish, usage)
+
+
+def thinks(thought: str, then: Answer, *, field: str = "reasoning_content") -> Answer:
+    """Thoughts in the field a server calls `field`, before `then`."""
+    thoughts = ({"delta": {field: piece}} for piece in pieces(thought))
+    return replace(then, deltas=(*thoughts, *then.deltas))
 
 
 def says_with_logprobs(text: str, top: int = 0) -> Answer:

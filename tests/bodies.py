@@ -64,9 +64,13 @@ _ORDER = {
     "file_search_call": "in_progress searching (completed |failed )",
     "image_generation_call": "in_progress generating (image )*(completed |failed )",
 }
-#: Types that are added and done, with nothing between; the first three never change from one to the other.
-_UNCHANGED = {"mcp_approval_request", "computer_call", "local_shell_call"}
-_BARE = {*_UNCHANGED, "tool_search_call", "tool_search_output", "program", "program_output"}
+#: Types that are added and done, with nothing between.
+_BARE = {
+    "mcp_approval_request", "computer_call", "local_shell_call", "tool_search_call", "tool_search_output", "program",
+    "program_output",
+}  # fmt: skip
+#: Types that are whole when they are added; only their status changes.
+_UNCHANGED = {"mcp_approval_request", "computer_call", "local_shell_call", "compaction"}
 _ZERO: dict[str, Json] = {
     "message": {"content": [], "role": "assistant", "status": "in_progress"},
     "function_call": {"arguments": "", "status": "in_progress"},
@@ -75,6 +79,9 @@ _ZERO: dict[str, Json] = {
     "mcp_list_tools": {"tools": []},
     "reasoning": {"summary": []},
     "shell_call": {"status": "in_progress"},
+    "computer_call": {"status": "in_progress"},
+    "local_shell_call": {"status": "in_progress"},
+    "tool_search_call": {"status": "in_progress"},
     "apply_patch_call": {"status": "in_progress"},
     "code_interpreter_call": {"code": "", "status": "in_progress"},
     "file_search_call": {"queries": [], "results": None, "status": "in_progress"},
@@ -175,7 +182,8 @@ class Body:
         demand(order is not None, f"no grammar for {kind}")
         demand(bool(re.fullmatch(order or "", self._words)), f"events of {kind}: {self._words or 'none'}")
         demand(item.get("status") in _ENDED, f"{kind} is done with status {item.get('status')}")
-        demand(kind not in _UNCHANGED or item == self._added, f"{kind} changed between added and done")
+        unchanged = item == self._added | {key: item[key] for key in ("status",) if key in item}
+        demand(kind not in _UNCHANGED or unchanged, f"{kind} changed between added and done")
         self._adds_up(item)
 
     def _index(self, word: str, event: Json) -> None:

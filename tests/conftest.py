@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -13,6 +14,8 @@ from tests.upstream import Script, Upstream
 
 TIMEOUT_S = 30.0
 StartServer = Callable[..., Server]
+Json = dict[str, Any]
+Tell = Callable[..., list[Json]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -120,3 +123,15 @@ def script(upstream: Upstream) -> Iterator[Script]:
 @pytest.fixture
 def model(script: Script) -> str:
     return script.model
+
+
+@pytest.fixture
+def tell(http: httpx2.Client, recorder: Recorder, model: str) -> Tell:
+    """Ask for a stream and read it to its end: `tell(input="hi")` gives its events."""
+
+    def ask(**body: Any) -> list[Json]:
+        answer = http.post("/responses", json={"model": model, "stream": True, **body})
+        assert answer.status_code == 200, answer.text
+        return recorder.last.grammar().events
+
+    return ask

@@ -133,13 +133,13 @@ def apply_patch_call(id: str, *parts: Sequence[str]) -> tuple[Json, Json, list[t
 def computer_call(id: str, *parts: Sequence[str]) -> tuple[Json, Json, list[tuple[str, Json]]]:
     whole = {"id": id, "type": "computer_call", "call_id": f"call_{id}", "status": "completed",
              "pending_safety_checks": [], "actions": [{"type": "screenshot"}]}  # fmt: skip
-    return whole, whole, []
+    return {**whole, "status": "in_progress"}, whole, []
 
 
 def local_shell_call(id: str, *parts: Sequence[str]) -> tuple[Json, Json, list[tuple[str, Json]]]:
     action: Json = {"type": "exec", "command": ["ls"], "env": {}}
     whole = {"id": id, "type": "local_shell_call", "call_id": f"call_{id}", "status": "completed", "action": action}
-    return whole, whole, []
+    return {**whole, "status": "in_progress"}, whole, []
 
 
 def tool_search_call(id: str, *parts: Sequence[str]) -> tuple[Json, Json, list[tuple[str, Json]]]:

@@ -19,6 +19,7 @@ from tests.answers import (
     refuses,
     says,
     says_with_logprobs,
+    thinks,
     together,
 )
 from tests.connection import Connection
@@ -34,6 +35,7 @@ __all__ = [
     "refuses",
     "says",
     "says_with_logprobs",
+    "thinks",
     "together",
 ]
 
@@ -57,6 +59,10 @@ class Script:
     def will(self, *lines: Line) -> Self:
         self._lines.extend(lines)
         return self
+
+    def forget(self) -> None:
+        """Drop the lines nobody has asked for."""
+        self._lines.clear()
 
     def rejects(self, parameter: str, message: str = "Unsupported parameter: '{}'.") -> Self:
         """Answer 400 to every request that has `parameter`; such requests use up no line."""
