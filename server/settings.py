@@ -77,6 +77,9 @@ class ModelServer(BaseModel):
         """A bare URL is a model server that may be given `OPENAI_API_KEY`."""
         return {"url": value, "key_env": _OPENAI_KEY} if isinstance(value, str) else value
 
+    def __str__(self) -> str:
+        return self.url
+
     @model_validator(mode="after")
     def _key_is_there(self) -> Self:
         if self.key is None and self.key_env not in (None, _OPENAI_KEY, *os.environ):
@@ -91,6 +94,9 @@ class ApiKey(BaseModel):
 
     owner: Annotated[str, Field(min_length=1)]
     key: Annotated[SecretStr, Field(min_length=1)]
+
+    def __str__(self) -> str:
+        return self.owner
 
     @model_validator(mode="before")
     @classmethod
@@ -245,6 +251,12 @@ def unknown_variables() -> list[str]:
     """Variables that look like ours and are no setting; a typing error, or Kubernetes' service links."""
     known = {variable(name) for name in Settings.model_fields} | {PREFIX + "CONFIG"}
     return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+
+
+def bare_environment() -> dict[str, str]:
+    """The environment less everything that is a setting, for a child that is told its settings otherwise."""
+    settings = {variable(name) for name in Settings.model_fields}
+    return {name: value for name, value in os.environ.items() if name not in settings and not name.startswith(PREFIX)}
 
 
 def _file(config: Path | None) -> Path | None:

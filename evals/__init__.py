@@ -1,0 +1,1 @@
+"""Asks a running server questions, and speaks only HTTP."""

@@ -1,0 +1,146 @@
+"""What is configured, what can be reached, what is missing, and the fix."""
+
+import asyncio
+import os
+import platform
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import openai
+from rich.console import Console
+from rich.text import Text
+
+from checkpoints import open_sqlite
+from nodes.upstreams.discovery import KNOWN, discover
+from nodes.upstreams.upstream import Upstream
+from server import __version__
+from server.auth import check_reach
+from server.serve import listen
+from server.settings import BadSetting, ModelServer, Settings, unknown_variables
+
+_ANSWER_TIMEOUT_S = 10.0
+_FEW_BYTES = 256 * 2**20
+_MARKS = {"fine": ("✓", "green"), "note": ("•", "yellow"), "broken": ("✗", "red")}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    state: Literal["fine", "note", "broken"]
+    what: str
+    fix: str = ""
+
+
+async def run(settings: Settings) -> int:
+    """Print the findings; 1 when something that is needed is broken, else 0."""
+    console = Console(highlight=False, soft_wrap=True)
+    broken = 0
+    async for finding in examine(settings):
+        mark, colour = _MARKS[finding.state]
+        console.print(Text.assemble((mark, colour), f" {finding.what}"))
+        if finding.fix:
+            console.print(Text(f"    {finding.fix}"))
+        broken += finding.state == "broken"
+    return 1 if broken else 0
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    """Everything worth saying, most basic first."""
+    yield Finding("fine", f"GraphNexus {__version__} on Python {platform.python_version()}")
+    yield _configured(settings)
+    for name in unknown_variables():
+        yield Finding("note", f"The variable {name} is no setting.", "`graphnexus serve --help` lists the settings.")
+    yield _directory(settings)
+    kept_keys = 0
+    try:
+        async with open_sqlite(settings.database) as store:
+            kept_keys = len(await store.keys.list())
+            yield Finding("fine", f"The store opens: {settings.database}")
+    except (OSError, sqlite3.Error) as error:
+        yield Finding("broken", f"The store does not open: {error}", f"Move {settings.database} away, or mend it.")
+    yield _door(settings, kept_keys)
+    yield _port(settings)
+    async for finding in _models(settings):
+        yield finding
+
+
+def _configured(settings: Settings) -> Finding:
+    given = [f"{name}={_shown(getattr(settings, name))}" for name in sorted(settings.model_fields_set)]
+    return Finding("fine", f"Settings: {', '.join(given) or 'all defaults'}")
+
+
+def _shown(value: object) -> str:
+    """A value without what is secret in it."""
+    return ",".join(_shown(one) for one in cast("tuple[object]", value)) if isinstance(value, tuple) else str(value)
+
+
+def _directory(settings: Settings) -> Finding:
+    directory = settings.directory
+    fix = "Choose another with --data-dir, or GRAPHNEXUS_DATA_DIR."
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return Finding("broken", f"The data directory {directory} cannot be made: {error.strerror}.", fix)
+    if not os.access(directory, os.W_OK):
+        return Finding("broken", f"The data directory {directory} cannot be written to.", fix)
+    free_bytes = shutil.disk_usage(directory).free
+    state = "note" if free_bytes < _FEW_BYTES else "fine"
+    return Finding(state, f"The data directory {directory} has {free_bytes // 2**20} MiB to spare.")
+
+
+def _door(settings: Settings, kept_keys: int) -> Finding:
+    try:
+        check_reach(settings, lambda: kept_keys > 0)
+    except BadSetting as error:
+        return Finding("broken", "Other machines could call this server without a key.", f"{error}.")
+    keys = kept_keys + len(settings.api_keys)
+    if keys:
+        return Finding("fine", f"Callers need one of {keys} API keys.")
+    if settings.loopback:
+        return Finding("fine", "Callers need no key; only this machine can reach the server.")
+    return Finding("note", f"Whoever can reach {settings.host} may call, without a key (--insecure).")
+
+
+def _port(settings: Settings) -> Finding:
+    where = f"{settings.host}:{settings.port}"
+    try:
+        listen(settings.host, settings.port).close()
+    except OSError as error:
+        return Finding("note", f"Cannot listen on {where} now: {error.strerror}.", "Fine while the server runs there.")
+    return Finding("fine", f"The address {where} is free.")
+
+
+async def _models(settings: Settings) -> AsyncIterator[Finding]:
+    servers = settings.model_servers()
+    if servers:
+        for finding in await asyncio.gather(*(_asked(server) for server in servers)):
+            yield finding
+        return
+    found = await discover(settings.port) if settings.discover else []
+    for server in found:
+        yield Finding("fine", f"{server.name} was found at {server.url}.")
+    if not found:
+        known = ", ".join(server.name for server in KNOWN)
+        looked = f"None of {known} runs here" if settings.discover else "Looking for model servers is switched off"
+        yield Finding("note", f"{looked}: the built-in model `demo` answers.", "Name a model server: --upstream URL")
+
+
+async def _asked(server: ModelServer) -> Finding:
+    """Whether a model server that was named lists its models."""
+    name = server.name or server.url
+    key = server.key.get_secret_value() if server.key else "none"
+    direct = openai.DefaultAsyncHttpxClient(trust_env=not Upstream(server.url).loopback, timeout=_ANSWER_TIMEOUT_S)
+    async with openai.AsyncOpenAI(base_url=server.url, api_key=key, max_retries=0, http_client=direct) as client:
+        try:
+            models = [model.id async for model in client.models.list()]
+        except (openai.AuthenticationError, openai.PermissionDeniedError):
+            return Finding("broken", f"{name} refuses the key.", "Set OPENAI_API_KEY, or `key` of this upstream.")
+        except openai.APIStatusError as error:
+            fix = "" if server.url.endswith("/v1") else f"Most servers want {server.url}/v1."
+            return Finding("note" if server.models else "broken", f"{name} lists no models: {error.status_code}.", fix)
+        except openai.APIConnectionError as error:
+            reason = str(error.__cause__ or error).rstrip(".")
+            return Finding("broken", f"{name} cannot be reached: {reason}.", "Start it, or correct its URL.")
+    return Finding("fine", f"{name} has {len(models)} models: {', '.join(models[:5])}{' …' if len(models) > 5 else ''}")
