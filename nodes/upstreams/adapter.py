@@ -1,103 +1,119 @@
-"""One model of one upstream, fitting the machine's `Model` port."""
+"""One model of one upstream: asks it, says why it could not, asks again where that may help."""
 
+import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
 
 import httpx2
 import openai
 import orjson
-import tenacity
+from langchain_core.messages import BaseMessage, convert_to_messages
 
-from graph.errors import Failure, Json, UpstreamError
+from graph.errors import Json, RequestError, UpstreamError
 from graph.ports import Profile, Prompt, Sink
 from nodes.upstreams import failures
-from nodes.upstreams.chat_model import Ask, SinkChatOpenAI, asking
+from nodes.upstreams.again import NotNow
+from nodes.upstreams.chat_model import Ask, asking, chat_model, is_traced, open_client
+from nodes.upstreams.probe import Learned, SchemaProbe
 from nodes.upstreams.reading import Reading
-from nodes.upstreams.repair import Repair
+from nodes.upstreams.repair import Repair, offered_by
 from nodes.upstreams.upstream import Patience, Upstream
+
+__all__ = ["ChatModel", "open_client"]
 
 logger = logging.getLogger(__name__)
 
-
-class Repeatable(Exception):
-    """A failure before the first byte that may be gone a moment later; `failure` is told when it is not."""
-
-    def __init__(self, failure: Failure, *, unreachable: bool = False) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-        self.unreachable = unreachable
+#: A request is changed for what a server refuses at most this often.
+_LESSONS = 6
 
 
 class ChatModel:
-    def __init__(self, chat: SinkChatOpenAI, upstream: Upstream, patience: Patience) -> None:
-        self._chat = chat
+    """One address; `balance.Balanced` makes a `Model` of one or several."""
+
+    def __init__(self, client: openai.AsyncOpenAI, upstream: Upstream, name: str, patience: Patience) -> None:
+        self._chat = chat_model(client, upstream, name)
         self._upstream = upstream
         self._patience = patience
+        self._learned = Learned(upstream)
+        self._probing = asyncio.Lock()
 
-    async def answer(self, prompt: Prompt, sink: Sink) -> None:
+    async def attempt(self, prompt: Prompt, sink: Sink) -> None:
+        """As `Model.answer`, once, or as often as it takes to learn what the server refuses. Raises `NotNow` too."""
+        for _ in range(_LESSONS):
+            try:
+                return await self._ask(prompt, sink)
+            except openai.APIStatusError as error:
+                if not self._learned.learn(error.status_code, error.body, prompt):
+                    raise self._refusal(error, prompt) from error
+        raise UpstreamError(f"The model server {self._upstream.name} refused one part of the request after another.")
+
+    async def profile(self, *, json_schema: bool) -> Profile:
+        """What is known; with `json_schema` the server is asked for that once. A probe that fails settles nothing."""
+        if json_schema and self._learned.json_schema is None:
+            async with self._probing:
+                if self._learned.json_schema is None:
+                    await self._probe()
+        return self._learned.profile()
+
+    async def _probe(self) -> None:
+        probe = SchemaProbe(self._chat.model_name)
         try:
-            await _retrying()(self.ask_once, prompt, sink)
-        except Repeatable as error:
-            raise error.failure from error
+            await self.attempt(probe.prompt, probe)
+        except RequestError:
+            self._learned.json_schema = False
+        except (UpstreamError, NotNow) as error:
+            # The answer itself will fail in the same way, and that is told.
+            extra = {"upstream": self._upstream.name, "why": str(error)}
+            logger.info("Could not ask a model server whether it enforces JSON schemas", extra=extra)
+        else:
+            self._learned.json_schema = probe.enforced
 
-    async def ask_once(self, prompt: Prompt, sink: Sink) -> None:
-        """One attempt. Raises `Repeatable` for what may be asked again."""
-        repair = Repair(prompt.tools)
-        reading = Reading(self._upstream, prompt.model, repair, sink.feed)
-        accepted = False
-
-        def accept() -> None:
-            nonlocal accepted
-            accepted = True
-            sink.accepted()
-
+    async def _ask(self, prompt: Prompt, sink: Sink) -> None:
+        traced = is_traced()
+        kept: list[Json] = []
+        repair = Repair(offered_by(prompt.tools, prompt.options))
+        reading = Reading(self._upstream, prompt.model, repair, _both(sink.feed, kept.append) if traced else sink.feed)
+        ask = Ask(orjson.dumps(self._learned.body(prompt)), reading, sink.accepted, kept)
         try:
-            with asking(Ask(orjson.dumps(_body(prompt)), reading, accept)):
-                await self._chat.ainvoke([])
-        except openai.APIStatusError as error:
-            raise self._refusal(error, prompt.model) from error
+            with asking(ask):
+                # Making messages of LangChain costs more than all the rest, so only those who watch get them.
+                await self._chat.ainvoke(_messages(prompt) if traced else [])
+        except openai.APIStatusError:
+            raise
         except (openai.APIConnectionError, httpx2.HTTPError) as error:
-            if not accepted:
-                raise self._unreached(error) from error
             if not reading.finished:
-                raise self._broken(error) from error
+                raise self._broken(error, begun=ask.taken) from error
+        if repair.notes:
+            extra = {"upstream": self._upstream.name, "notes": repair.notes}
+            logger.debug("Repaired an answer of a model server", extra=extra)
 
-    async def profile(self) -> Profile:
-        return Profile(developer_role=self._upstream.openai)
+    def _refusal(self, error: openai.APIStatusError, prompt: Prompt) -> Exception:
+        headers = error.response.headers
+        failure = failures.refusal(error.status_code, error.body, headers, self._upstream, prompt.model)
+        if failures.is_repeatable(error.status_code):
+            return NotNow(failure, unreachable=False)
+        if not self._learned.tools and prompt.tools and isinstance(failure, RequestError):
+            failure.param = "tools"
+        return failure
 
-    async def count_tokens(self, prompt: Prompt) -> int:
-        raise UpstreamError("not yet")
-
-    def _refusal(self, error: openai.APIStatusError, model: str) -> Exception:
-        failure = failures.refusal(error.status_code, error.body, error.response.headers, self._upstream, model)
-        return Repeatable(failure) if failures.is_repeatable(error.status_code) else failure
-
-    def _unreached(self, error: Exception) -> Exception:
+    def _broken(self, error: Exception, *, begun: bool) -> Exception:
         if _is_stall(error):
             return failures.stalled(self._upstream, self._patience.stall_s)
-        return Repeatable(failures.unreachable(self._upstream, _reason(error)), unreachable=True)
-
-    def _broken(self, error: Exception) -> Failure:
-        if _is_stall(error):
-            return failures.stalled(self._upstream, self._patience.stall_s)
-        return failures.cut_off(self._upstream)
+        if begun:
+            return failures.cut_off(self._upstream)
+        return NotNow(failures.unreachable(self._upstream, _reason(error)), unreachable=True)
 
 
-def _body(prompt: Prompt) -> Json:
-    body: Json = {"model": prompt.model, "messages": list(prompt.messages)}
-    if prompt.tools:
-        body["tools"] = list(prompt.tools)
-    return {**body, **prompt.options, "stream": True, "stream_options": {"include_usage": True}}
+def _messages(prompt: Prompt) -> list[BaseMessage]:
+    return convert_to_messages(orjson.loads(orjson.dumps(list(prompt.messages))))
 
 
-def _retrying() -> Callable[..., Any]:
-    return tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception_type(Repeatable),
-        stop=tenacity.stop_after_attempt(3),
-        wait=tenacity.wait_exponential_jitter(initial=0.1, max=1.0, jitter=0.1),
-        reraise=True,
-    )
+def _both(first: Callable[[Json], None], second: Callable[[Json], None]) -> Callable[[Json], None]:
+    def feed(chunk: Json) -> None:
+        first(chunk)
+        second(chunk)
+
+    return feed
 
 
 def _is_stall(error: BaseException | None) -> bool:

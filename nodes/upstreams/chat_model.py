@@ -6,21 +6,25 @@ Without one (LangGraph Studio, evals) it is its parent. Importing this module ta
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
 import openai
+import orjson
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.language_models.chat_models import generate_from_stream
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables.config import ensure_config, get_async_callback_manager_for_config
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from nodes.upstreams.reading import Reading, check_size
+from graph.errors import Json
+from nodes.upstreams.reading import Reading
 from nodes.upstreams.upstream import Patience, Upstream
 
 #: How long a server that has said `[DONE]` may take to end its body, so that the connection is used again.
@@ -35,19 +39,28 @@ class Ask:
     body: bytes
     reading: Reading
     accepted: Callable[[], None]
+    #: Every chunk, when a tracer watches.
+    kept: list[Json] = field(default_factory=list[Json])
+    #: Whether the server has answered with a 2xx status.
+    taken: bool = False
 
 
 _ask: ContextVar[Ask | None] = ContextVar("ask", default=None)
 
 
 @contextmanager
-def asking(ask: Ask) -> Iterator[None]:
+def asking(ask: Ask) -> Generator[None]:
     """Within it, calls of a `SinkChatOpenAI` send this request in place of their arguments."""
     token = _ask.set(ask)
     try:
         yield
     finally:
         _ask.reset(token)
+
+
+def is_traced() -> bool:
+    """Whether a tracer or another callback of LangChain watches this call."""
+    return bool(get_async_callback_manager_for_config(ensure_config()).handlers)
 
 
 class SinkChatOpenAI(ChatOpenAI):
@@ -70,7 +83,15 @@ class SinkChatOpenAI(ChatOpenAI):
         if ask is None:
             return await super()._agenerate(messages, stop, run_manager, **kwargs)
         await self._relay(ask)
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(content=""))])
+        return self._finished(ask.kept)
+
+    def _finished(self, kept: list[Json]) -> ChatResult:
+        """The answer as LangChain's tracers see it; empty when none watches and nothing was kept."""
+        made = (self._convert_chunk_to_generation_chunk(chunk, AIMessageChunk, {}) for chunk in kept)
+        chunks = [chunk for chunk in made if chunk]
+        if not chunks:
+            return ChatResult(generations=[ChatGeneration(message=AIMessage(content=""))])
+        return generate_from_stream(iter(chunks))
 
     async def _relay(self, ask: Ask) -> None:
         client: openai.AsyncOpenAI = self.root_async_client
@@ -78,10 +99,11 @@ class SinkChatOpenAI(ChatOpenAI):
             "/chat/completions",
             cast_to=httpx2.Response,
             content=ask.body,
-            options={"headers": _PLAIN if client.api_key != _NO_KEY else _PLAIN_UNSIGNED},
+            options={"headers": _PLAIN if client.api_key != _NO_KEY else {**_PLAIN, **_UNSIGNED}},
             stream=True,
             stream_cls=openai.AsyncStream[Any],
         )
+        ask.taken = True
         ask.accepted()
         try:
             await _read(response, ask.reading)  # type: ignore[arg-type] - `cast_to` makes it a Response
@@ -91,7 +113,7 @@ class SinkChatOpenAI(ChatOpenAI):
 
 #: Bytes are read as they come off the socket, so they must not be compressed.
 _PLAIN: dict[str, Any] = {"Accept-Encoding": "identity"}
-_PLAIN_UNSIGNED = {**_PLAIN, "Authorization": openai.Omit()}
+_UNSIGNED: dict[str, Any] = {"Authorization": openai.Omit()}
 
 
 async def _read(response: httpx2.Response, reading: Reading) -> None:
@@ -140,3 +162,14 @@ def chat_model(client: openai.AsyncOpenAI, upstream: Upstream, model: str) -> Si
         stream_chunk_timeout=None,
         stream_usage=True,
     )
+
+
+async def get_json(client: openai.AsyncOpenAI, path: str, timeout_s: float) -> object:
+    """What a GET answers; None when it is no JSON or does not come."""
+    headers = _UNSIGNED if client.api_key == _NO_KEY else {}
+    try:
+        async with asyncio.timeout(timeout_s):
+            response = await client.get(path, cast_to=httpx2.Response, options={"headers": headers})
+            return orjson.loads(response.content)
+    except (TimeoutError, openai.OpenAIError, httpx2.HTTPError, orjson.JSONDecodeError):
+        return None

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
 from graph.errors import Failure, Json, RequestError, UpstreamError
@@ -18,6 +18,7 @@ _OVERFLOW = re.compile(
 )
 _OVERFLOW_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
 _NO_MODEL = re.compile(r"model\b.{0,200}\b(not found|does not exist|not exist|unknown|not loaded)", re.I | re.S)
+_NO_ROUTE = re.compile(r"^(404 )?(page )?not found$|no (such )?route|cannot post|invalid url|endpoint|\bpath\b", re.I)
 _REPEATED = frozenset({502, 503, 504})
 
 
@@ -66,8 +67,8 @@ def refusal(status: int, body: object, headers: Mapping[str, str], upstream: Ups
 
 
 def _is_routing(said: str) -> bool:
-    """A 404 that does not speak of a model speaks of the path."""
-    return "model" not in said.lower()
+    """Whether a 404 speaks of the path, or of nothing; others speak of the model."""
+    return not said or _NO_ROUTE.search(said) is not None
 
 
 def _wrong_request(status: int, body: object, said: str, who: str, model: str) -> Failure:

@@ -8,20 +8,20 @@ import orjson
 from graph.errors import Json, UpstreamError
 from nodes.upstreams import failures
 from nodes.upstreams.repair import Repair, as_chunk
-from nodes.upstreams.sse import LIMIT_BYTES, Frames
+from nodes.upstreams.sse import Frames
 from nodes.upstreams.upstream import Upstream
 
 
 class Reading:
     """Fed packet by packet; says when the answer is whole."""
 
-    __slots__ = ("_feed", "_frames", "_mend", "_model", "_upstream", "finished", "heard")
+    __slots__ = ("_feed", "_frames", "_model", "_repair", "_upstream", "finished", "heard")
 
     def __init__(self, upstream: Upstream, model: str, repair: Repair, feed: Callable[[Json], None]) -> None:
         self._upstream = upstream
         self._model = model
         self._frames = Frames(upstream.name)
-        self._mend = repair.mend
+        self._repair = repair
         self._feed = feed
         #: Whether a choice has said why it ended.
         self.finished = False
@@ -41,13 +41,14 @@ class Reading:
         if chunk.get("error") is not None:
             raise failures.broken_stream(chunk, self._upstream, self._model)
         choices: list[Any] | None = chunk.get("choices")
-        if choices and choices[0].get("finish_reason") is not None:
-            self.finished = True
+        if choices:
+            if choices[0].get("finish_reason"):
+                self.finished = True
         elif choices is None and not chunk.get("usage"):
             self._strange(chunk)
             return
         self.heard = True
-        for mended in self._mend(chunk):
+        for mended in self._repair.mend(chunk):
             self._feed(mended)
 
     def _strange(self, chunk: Json) -> None:
@@ -63,6 +64,8 @@ class Reading:
             raise UpstreamError(f"The model server {self._upstream.name} sent an empty answer.")
         if not (self.finished or self.ended):
             raise failures.cut_off(self._upstream)
+        for chunk in self._repair.end():
+            self._feed(chunk)
 
     def whole(self, body: bytes) -> None:
         """A body that is one JSON completion, although a stream was asked for."""
@@ -74,8 +77,3 @@ class Reading:
             raise UpstreamError(f"The model server {self._upstream.name} sent no completion.")
         self._chunk(as_chunk(completion))  # pyright: ignore[reportUnknownArgumentType] - JSON objects have text keys
         self.close()
-
-
-def check_size(size_bytes: int, upstream: Upstream) -> None:
-    if size_bytes > LIMIT_BYTES:
-        raise UpstreamError(f"The model server {upstream.name} sent an answer of over {LIMIT_BYTES} bytes.")
