@@ -5,126 +5,14 @@ again when the conversation is replayed.
 Source: CONTRACT of the Responses API, "Tools" and "Item bodies".
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, cast
 
 import orjson
 
 from graph.errors import Json, ToolFailed
 from graph.events import Emitter, OpenItem
-
-NAME_LIMIT = 64
-
-
-class Draft(Protocol):
-    """A call while the model writes it."""
-
-    def write(self, arguments: str) -> None: ...
-
-    def close(self) -> OpenItem:
-        """All arguments are in; the item is said to its end. Raises `ToolFailed` when they make no sense."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A function the model may call."""
-
-    name: str
-    description: str
-    parameters: Json
-    #: `(emitter, call_id)` → a draft of the call's item.
-    draft: Callable[[Emitter, str], Draft]
-    strict: bool | None = None
-
-    def definition(self) -> Json:
-        function: Json = {"name": self.name, "description": self.description, "parameters": self.parameters}
-        if self.strict is not None:
-            function["strict"] = self.strict
-        return {"type": "function", "function": function}
-
-
-class ChatCall(NamedTuple):
-    """A call item as a chat assistant message says it."""
-
-    call_id: str
-    name: str
-    arguments: str
-
-
-def model_name(name: str, namespace: str | None = None) -> str:
-    """The function name a model sees: `namespace__name`, cut with a digest where servers allow no more."""
-    full = f"{namespace}__{name}" if namespace else name
-    if len(full) <= NAME_LIMIT:
-        return full
-    digest = hashlib.sha256(full.encode()).hexdigest()[:8]
-    return f"{full[: NAME_LIMIT - 9]}_{digest}"
-
-
-def parsed(arguments: str) -> Json:
-    """Arguments as an object. Raises `ToolFailed` with words a model can act on."""
-    try:
-        value = orjson.loads(arguments or "{}")
-    except orjson.JSONDecodeError as error:
-        raise ToolFailed(f"The arguments are not valid JSON: {error}.") from error
-    if not isinstance(value, dict):
-        raise ToolFailed("The arguments must be a JSON object.")
-    return value
-
-
-# ---------------------------------------------------------------- drafts
-
-
-class _FunctionDraft:
-    """Streams its arguments as the model writes them."""
-
-    def __init__(self, emitter: Emitter, call_id: str, name: str, namespace: str | None) -> None:
-        item: Json = {
-            "type": "function_call",
-            "status": "in_progress",
-            "arguments": "",
-            "call_id": call_id,
-            "name": name,
-        }
-        if namespace:
-            item["namespace"] = namespace
-        self._name = name
-        self._written: list[str] = []
-        self._shown = emitter.open(item)
-        self._shown.before_abandon = self._finish
-
-    def write(self, arguments: str) -> None:
-        self._written.append(arguments)
-        self._shown.event("function_call_arguments.delta", delta=arguments)
-
-    def _finish(self) -> None:
-        arguments = "".join(self._written)
-        self._shown.item = {**self._shown.item, "arguments": arguments}
-        self._shown.event("function_call_arguments.done", arguments=arguments, name=self._name)
-
-    def close(self) -> OpenItem:
-        self._finish()
-        self._shown.close()
-        return self._shown
-
-
-class _WholeDraft:
-    """Waits for all arguments, then says the item in one go."""
-
-    def __init__(self, say: Callable[[str], OpenItem]) -> None:
-        self._say = say
-        self._written: list[str] = []
-
-    def write(self, arguments: str) -> None:
-        self._written.append(arguments)
-
-    def close(self) -> OpenItem:
-        return self._say("".join(self._written))
-
-
-# ---------------------------------------------------------------- the types
+from graph.offers import ChatCall, FunctionDraft, Offer, WholeDraft, model_name, single
 
 
 class FunctionTool:
@@ -140,7 +28,7 @@ class FunctionTool:
             description=tool.get("description") or "",
             parameters=tool.get("parameters") or {"type": "object", "properties": {}},
             strict=tool.get("strict") or None,
-            draft=lambda emitter, call_id: _FunctionDraft(emitter, call_id, name, namespace),
+            draft=lambda emitter, call_id: FunctionDraft(emitter, call_id, name, namespace),
         )
 
     @staticmethod
@@ -158,7 +46,7 @@ class CustomTool:
     def offers(tool: Json, namespace: str | None = None) -> Iterator[Offer]:
         name: str = tool["name"]
         description = tool.get("description") or ""
-        shape = tool.get("format") or {}
+        shape: Json = tool.get("format") or {}
         if shape.get("type") == "grammar":
             description += f"\n\n`input` must match this {shape['syntax']} grammar:\n{shape['definition']}"
 
@@ -186,7 +74,7 @@ class CustomTool:
                 "properties": {"input": {"type": "string", "description": "The tool's input, verbatim."}},
                 "required": ["input"],
             },
-            draft=lambda emitter, call_id: _WholeDraft(lambda arguments: say(emitter, call_id, arguments)),
+            draft=lambda emitter, call_id: WholeDraft(lambda arguments: say(emitter, call_id, arguments)),
         )
 
     @staticmethod
@@ -198,11 +86,11 @@ class CustomTool:
 def _raw_input(arguments: str) -> str:
     """The `input` of `{"input": …}`; models that write the bare text are taken at their word."""
     try:
-        value = orjson.loads(arguments)
+        value: Any = orjson.loads(arguments)
     except orjson.JSONDecodeError:
         return arguments
     if isinstance(value, dict) and isinstance(value.get("input"), str):
-        return value["input"]
+        return cast(str, value["input"])
     return value if isinstance(value, str) else arguments
 
 
@@ -217,16 +105,6 @@ class NamespaceTool:
 
 
 _STRINGS: Json = {"type": "array", "items": {"type": "string"}}
-
-
-def _single(name: str, description: str, parameters: Json, say: Callable[[Emitter, str, Json], OpenItem]) -> Offer:
-    """An offer of a tool with a fixed name, whose item is said once its arguments are whole."""
-    return Offer(
-        name,
-        description,
-        parameters,
-        lambda emitter, call_id: _WholeDraft(lambda arguments: say(emitter, call_id, parsed(arguments))),
-    )
 
 
 class ShellTool:
@@ -245,18 +123,18 @@ class ShellTool:
             },
             "required": ["commands"],
         }
-        yield _single("shell", "Run shell commands on the user's machine.", parameters, ShellTool._say)
+        yield single("shell", "Run shell commands on the user's machine.", parameters, ShellTool._say)
 
     @staticmethod
     def _say(emitter: Emitter, call_id: str, arguments: Json) -> OpenItem:
-        commands = arguments.get("commands")
+        commands: Any = arguments.get("commands")
         if not isinstance(commands, list) or not all(isinstance(c, str) for c in commands):  # pyright: ignore[reportUnknownVariableType]
             raise ToolFailed("`commands` must be a list of strings.")
         limits = {key: arguments.get(key) for key in ("timeout_ms", "max_output_length")}
         action: Json = {"commands": [], **limits}
         shown = emitter.open({"type": "shell_call", "status": "in_progress", "call_id": call_id, "action": action})
         say = emitter.say
-        for index, command in enumerate(commands):
+        for index, command in enumerate(cast(list[str], commands)):
             place = {"output_index": shown.index, "command_index": index}
             say(shown.index, "response.shell_call_command.added", {"command": "", **place})
             say(shown.index, "response.shell_call_command.delta", {"delta": command, **place})
@@ -287,7 +165,7 @@ class LocalShellTool:
             },
             "required": ["command"],
         }
-        yield _single("local_shell", "Run one command on the user's machine.", parameters, LocalShellTool._say)
+        yield single("local_shell", "Run one command on the user's machine.", parameters, LocalShellTool._say)
 
     @staticmethod
     def _say(emitter: Emitter, call_id: str, arguments: Json) -> OpenItem:
@@ -296,7 +174,7 @@ class LocalShellTool:
             command = ["sh", "-c", command]
         if not isinstance(command, list):
             raise ToolFailed("`command` must be a list of strings.")
-        action = {"type": "exec", "env": {}, **arguments, "command": command}
+        action: Json = {"type": "exec", "env": {}, **arguments, "command": command}
         shown = emitter.open(
             {"type": "local_shell_call", "status": "in_progress", "call_id": call_id, "action": action}
         )
@@ -325,7 +203,7 @@ class ApplyPatchTool:
             },
             "required": ["type", "path"],
         }
-        yield _single("apply_patch", "Create, update or delete one file of the user.", parameters, ApplyPatchTool._say)
+        yield single("apply_patch", "Create, update or delete one file of the user.", parameters, ApplyPatchTool._say)
 
     @staticmethod
     def _say(emitter: Emitter, call_id: str, arguments: Json) -> OpenItem:
@@ -379,7 +257,7 @@ class ComputerTool:
         }
 
         def say(emitter: Emitter, call_id: str, arguments: Json) -> OpenItem:
-            actions = arguments.get("actions")
+            actions: Any = arguments.get("actions")
             if not isinstance(actions, list) or not actions:
                 raise ToolFailed("`actions` must be a list with at least one action.")
             done: Json = {"action": actions[0]} if preview else {"actions": actions}
@@ -393,7 +271,7 @@ class ComputerTool:
             shown.close()
             return shown
 
-        yield _single("computer", f"Act on the user's computer; a screenshot comes back.{size}", parameters, say)
+        yield single("computer", f"Act on the user's computer; a screenshot comes back.{size}", parameters, say)
 
     @staticmethod
     def replay(item: Json) -> ChatCall:
@@ -410,7 +288,7 @@ class ToolSearchTool:
     def offers(tool: Json) -> Iterator[Offer]:
         query: Json = {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}
         description = tool.get("description") or "Find further tools by what they are for."
-        yield _single("tool_search", description, tool.get("parameters") or query, ToolSearchTool._say)
+        yield single("tool_search", description, tool.get("parameters") or query, ToolSearchTool._say)
 
     @staticmethod
     def _say(emitter: Emitter, call_id: str, arguments: Json) -> OpenItem:
@@ -430,10 +308,9 @@ CLIENT_TOOLS = (
 )  # fmt: skip
 BY_TYPE = {type: tool for tool in CLIENT_TOOLS for type in tool.types}
 #: Call item type → how it is said again to the model; output item types are what answers it.
-REPLAY: dict[str, Callable[[Json], ChatCall]] = {
-    tool.call: tool.replay for tool in CLIENT_TOOLS if tool is not NamespaceTool
-}  # pyright: ignore[reportAttributeAccessIssue]
-OUTPUTS: dict[str, str] = {tool.output: tool.call for tool in CLIENT_TOOLS if tool is not NamespaceTool}  # pyright: ignore[reportAttributeAccessIssue]
+_CALLED = (FunctionTool, CustomTool, ShellTool, LocalShellTool, ApplyPatchTool, ComputerTool, ToolSearchTool)
+REPLAY: dict[str, Callable[[Json], ChatCall]] = {tool.call: tool.replay for tool in _CALLED}
+OUTPUTS = {tool.output: tool.call for tool in _CALLED}
 
 
 def offers_of(tools: list[Json]) -> Iterator[Offer]:

@@ -8,16 +8,17 @@ from typing import Any
 
 import orjson
 
+from graph.chat import Style
 from graph.errors import Json, UpstreamError
 from graph.ports import Prompt
 from graph.run import Run
 from graph.snapshot import usage_of
 from graph.state import Entry, State
-from graph.transcript import Style, messages_of
+from graph.transcript import messages_of
 
 _ASK = (
-    "Summarise the conversation above for the assistant that will continue it. Keep every fact, decision, name, number, "
-    "file path, tool result and open task that may matter; leave out pleasantries. Write plain text, no preamble."
+    "Summarise the conversation above for the assistant that will continue it. Keep every fact, decision, name, "
+    "number, file path, tool result and open task that may matter; leave out pleasantries. Plain text, no preamble."
 )
 
 
@@ -25,7 +26,7 @@ class _Text:
     """A sink that keeps the text of an answer."""
 
     def __init__(self) -> None:
-        self.text = ""
+        self.text: str = ""
         self.usage: Json | None = None
 
     def accepted(self) -> None:
@@ -34,7 +35,7 @@ class _Text:
     def feed(self, chunk: Json) -> None:
         self.usage = chunk.get("usage") or self.usage
         for choice in chunk.get("choices") or ():
-            delta = choice.get("delta") or choice.get("message") or {}
+            delta: Json = choice.get("delta") or choice.get("message") or {}
             self.text += delta.get("content") or ""
 
 
@@ -50,7 +51,7 @@ async def summarise(run: Run, entries: Sequence[Entry], instructions: str | None
 
 
 async def compacted(run: Run, entries: Sequence[Entry], instructions: str | None) -> Json:
-    """The `response.compaction` of a conversation: its user messages as they are, the rest folded into one item."""
+    """The `response.compaction` of a conversation: user messages as they are, the rest folded into one item."""
     summary, usage = await summarise(run, entries, instructions)
     users = [_as_input(entry["item"]) for entry in entries if _is_user_message(entry)]
     sealed = run.seal.close({"summary": summary, "users": len(users)})

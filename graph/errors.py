@@ -13,18 +13,19 @@ Anything else that is raised is a bug and becomes a bare `server_error`.
 Source: CONTRACT of the Responses API, "Error body" and "Validation codes".
 """
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 #: JSON from the wire, or on its way there.
 Json = dict[str, Any]
 
 #: The codes `response.error` may carry. Source: openai.types.responses.ResponseError.
-_RESPONSE_CODES = frozenset(
-    "server_error rate_limit_exceeded invalid_prompt invalid_image invalid_image_format invalid_base64_image "
-    "invalid_image_url image_too_large image_too_small image_parse_error image_content_policy_violation "
-    "invalid_image_mode image_file_too_large unsupported_image_media_type empty_image_file "
-    "failed_to_download_image image_file_not_found vector_store_timeout".split()
-)
+ResponseCode = Literal[
+    "server_error", "rate_limit_exceeded", "invalid_prompt", "invalid_image", "invalid_image_format",
+    "invalid_base64_image", "invalid_image_url", "image_too_large", "image_too_small", "image_parse_error",
+    "image_content_policy_violation", "invalid_image_mode", "image_file_too_large", "unsupported_image_media_type",
+    "empty_image_file", "failed_to_download_image", "image_file_not_found", "vector_store_timeout",
+]  # fmt: skip
+_RESPONSE_CODES = frozenset(get_args(ResponseCode))
 
 
 class Failure(Exception):

@@ -11,10 +11,10 @@ from graph.events import Emitter
 from graph.state import Entry, Item
 
 #: Item types that have no status, or none that an input item is given.
-_WITHOUT_STATUS = frozenset(
-    "reasoning mcp_list_tools mcp_call mcp_approval_request mcp_approval_response compaction "
-    "additional_tools configuration_update compaction_trigger program local_shell_call_output".split()
-)
+_WITHOUT_STATUS = frozenset({
+    "reasoning", "mcp_list_tools", "mcp_call", "mcp_approval_request", "mcp_approval_response", "compaction",
+    "additional_tools", "configuration_update", "compaction_trigger", "program", "local_shell_call_output",
+})  # fmt: skip
 
 
 class Reader(Protocol):

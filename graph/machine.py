@@ -3,20 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END, START, StateGraph  # pyright: ignore[reportMissingTypeStubs]
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from graph.client_tools import parsed
 from graph.compaction import compact_if_due
-from graph.errors import Json, RequestError, ToolFailed
+from graph.errors import Json, ToolFailed, UpstreamError
 from graph.ids import now
 from graph.input import entries_of
+from graph.offers import parsed
 from graph.ports import Outcome
 from graph.prompt import Shape, unfenced
 from graph.run import Run
 from graph.snapshot import add_usage, snapshot, usage_of
-from graph.state import Call, Entry, InputState, Outlook, Record, State
+from graph.state import Call, Change, Entry, InputState, Outlook, Record, State
 from graph.turn import Answer, Rejected, Turn
 
 #: How often in a row a model may be told that its answer was of no use.
@@ -32,12 +32,11 @@ def build(kinds: Sequence[str]) -> Machine:
     graph.add_node("call_model", call_model)
     for kind in kinds:
         graph.add_node(kind, execute, input_schema=Call)
-        graph.add_conditional_edges(kind, after_tool, {"call_model": "call_model", "persist": "persist"})
+        graph.add_conditional_edges(kind, after_tool, ["call_model", "persist"])
     graph.add_node("persist", persist)
     graph.add_edge(START, "load")
     graph.add_edge("load", "call_model")
-    paths = {name: name for name in (*kinds, "call_model", "persist")}
-    graph.add_conditional_edges("call_model", route_tool, paths)
+    graph.add_conditional_edges("call_model", route_tool, [*kinds, "call_model", "persist"])
     graph.add_edge("persist", END)
     return graph
 
@@ -45,7 +44,7 @@ def build(kinds: Sequence[str]) -> Machine:
 # ---------------------------------------------------------------- load
 
 
-async def load(state: State, runtime: Runtime[Run]) -> State:
+async def load(state: State, runtime: Runtime[Run]) -> Change:
     """Take the input into the conversation, say that the response has begun, open its tools.
 
     A second run repeats `created` only if no event had left.
@@ -66,7 +65,7 @@ async def load(state: State, runtime: Runtime[Run]) -> State:
 # ---------------------------------------------------------------- call model
 
 
-async def call_model(state: State, runtime: Runtime[Run]) -> State:
+async def call_model(state: State, runtime: Runtime[Run]) -> Change:
     """One turn of the model, shown as it comes. A second run asks again."""
     run = runtime.context
     compacted = await compact_if_due(state, run)
@@ -109,7 +108,7 @@ def _misshapen(answer: Answer, shape: Shape, turn: Turn, before: Outlook) -> lis
             turn.say(text)
         return []
     if not turn.holds_text or before.get("repairs"):
-        raise wrong_shape(problem)
+        raise UpstreamError(f"The model's answer does not match `text.format`. {problem}")
     return [
         {"role": "assistant", "content": answer.text},
         {
@@ -117,12 +116,6 @@ def _misshapen(answer: Answer, shape: Shape, turn: Turn, before: Outlook) -> lis
             "content": f"That answer cannot be used. {problem} Answer again with the JSON document alone.",
         },
     ]
-
-
-def wrong_shape(problem: str) -> Exception:
-    from graph.errors import UpstreamError
-
-    return UpstreamError(f"The model's answer does not match `text.format`. {problem}")
 
 
 def _about(rejected: Rejected) -> list[Json]:
@@ -152,7 +145,7 @@ def route_tool(state: State) -> list[Send] | str:
     return "call_model" if outlook.get("repair") else "persist"
 
 
-async def execute(state: Call, runtime: Runtime[Run]) -> State:
+async def execute(state: Call, runtime: Runtime[Run]) -> Change:
     """Execute one hosted call. A second run executes it again."""
     run = runtime.context
     function, shown = run.functions[state["name"]], run.shown[state["item_id"]]
@@ -186,7 +179,7 @@ def after_tool(state: State) -> str:
 # ---------------------------------------------------------------- persist
 
 
-async def persist(state: State, runtime: Runtime[Run]) -> State:
+async def persist(state: State, runtime: Runtime[Run]) -> Change:
     """Write down how the response ended. The checkpoint of this step is the stored response.
 
     The runner says so on the wire when it is on disk.
@@ -196,8 +189,3 @@ async def persist(state: State, runtime: Runtime[Run]) -> State:
         **record, "status": "completed", "completed_at": now()
     }  # fmt: skip
     return {"response": ended, "outlook": {}}
-
-
-def overflowed(error: Exception) -> bool:
-    """The prompt does not fit into the model's context."""
-    return isinstance(error, RequestError) and error.code == "context_length_exceeded"

@@ -1,11 +1,11 @@
 """What the machine needs of the world. Adapters fit these by shape; `server/app.py` hands them in."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from graph.errors import Json
-from graph.state import Entry
+from graph.state import Entry, Record
 
 # ---------------------------------------------------------------- the model
 
@@ -56,8 +56,9 @@ class Model(Protocol):
         """
         ...
 
-    async def profile(self) -> Profile:
-        """What this model can do; may ask the server once, then remembers."""
+    async def profile(self, *, json_schema: bool = False) -> Profile:
+        """What this model can do. With `json_schema` the server is asked once whether it enforces that; without,
+        an unknown answer is False."""
         ...
 
     async def count_tokens(self, prompt: Prompt) -> int:
@@ -127,8 +128,10 @@ class Function(Protocol):
 class Opening(Protocol):
     """What a hosted tool is given while a run opens: a way to show items of its own, and what is known."""
 
-    #: Entries of the conversation so far, oldest first; never changed.
-    entries: Sequence[Entry]
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """Entries of the conversation so far, oldest first; never changed."""
+        ...
 
     def show(self, item: Json) -> "OpenedItem":
         """Open an item of the tool's own (`mcp_list_tools`); it gets its id here."""
@@ -136,7 +139,7 @@ class Opening(Protocol):
 
 
 class OpenedItem(Shown, Protocol):
-    def close(self, **fields: Any) -> None:
+    def close(self, **fields: Any) -> object:
         """Merge `fields`, say `output_item.done`."""
         ...
 
@@ -165,4 +168,35 @@ class HostedTool(Protocol):
         ...
 
 
-OpenTools = Callable[[Opening], Awaitable[Sequence[Function]]]
+# ---------------------------------------------------------------- what is kept
+
+
+class Located(Protocol):
+    """A conversation that can be addressed."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def owner(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a run goes on from."""
+
+    thread_id: str
+    checkpoint_id: str | None = None
+
+
+class Archive(Protocol):
+    """What is kept of responses, seen from the runner."""
+
+    checkpointer: Any
+
+    async def head_of_response(self, owner: str, response_id: str) -> tuple[Head, Record] | None: ...
+    async def head_of_conversation(self, owner: str, conversation_id: str) -> Head | None: ...
+    async def history(self, head: Head) -> list[Entry]: ...
+    async def find_item(self, owner: str, item_id: str) -> Entry | None: ...
+    async def lock(self, owner: str, conversation_id: str, holder: str) -> bool: ...
+    async def unlock(self, conversation_id: str, holder: str) -> None: ...
+    async def discard(self, response_id: str) -> None: ...

@@ -1,14 +1,14 @@
 """The request of a response → the question put to a model: tools, options, and the shape of the answer."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import orjson
-from jsonschema.exceptions import SchemaError, best_match
+from jsonschema.exceptions import SchemaError, ValidationError, best_match  # pyright: ignore[reportUnknownVariableType]
 from jsonschema.validators import validator_for
 
-from graph.client_tools import Offer
 from graph.errors import Json
+from graph.offers import Offer
 from graph.ports import Function
 
 #: Fields that mean the same in both protocols.
@@ -80,19 +80,23 @@ def options_of(request: Json, tools: Toolset, tokens_left: int | None) -> Json:
     options: Json = {key: request[key] for key in _SAME if request.get(key) is not None}
     if tokens_left is not None:
         options["max_tokens"] = tokens_left
-    if effort := (request.get("reasoning") or {}).get("effort"):
+    reasoning: Json = request.get("reasoning") or {}
+    text: Json = request.get("text") or {}
+    if effort := reasoning.get("effort"):
         options["reasoning_effort"] = effort
-    if verbosity := (request.get("text") or {}).get("verbosity"):
+    if verbosity := text.get("verbosity"):
         options["verbosity"] = verbosity
     if "message.output_text.logprobs" in (request.get("include") or ()):
-        options["logprobs"] = True
-        if request.get("top_logprobs"):
-            options["top_logprobs"] = request["top_logprobs"]
+        options |= {"logprobs": True, **({"top_logprobs": top} if (top := request.get("top_logprobs")) else {})}
     if tools.offers or tools.functions:
-        if tools.choice is not None:
-            options["tool_choice"] = tools.choice
-        if request.get("parallel_tool_calls") is False:
-            options["parallel_tool_calls"] = False
+        options |= _tool_options(request, tools)
+    return options
+
+
+def _tool_options(request: Json, tools: Toolset) -> Json:
+    options: Json = {} if tools.choice is None else {"tool_choice": tools.choice}
+    if request.get("parallel_tool_calls") is False:
+        options["parallel_tool_calls"] = False
     return options
 
 
@@ -106,7 +110,8 @@ class Shape(NamedTuple):
 
     @classmethod
     def of(cls, request: Json) -> "Shape | None":
-        shape = (request.get("text") or {}).get("format") or {}
+        text: Json = request.get("text") or {}
+        shape: Json = text.get("format") or {}
         return cls(shape) if shape.get("type") in ("json_schema", "json_object") else None
 
     @property
@@ -134,7 +139,8 @@ class Shape(NamedTuple):
             value: Any = orjson.loads(text)
         except orjson.JSONDecodeError as error:
             return f"It is not valid JSON: {error}."
-        error = best_match(validator_for(self.schema)(self.schema).iter_errors(value))
+        problems = validator_for(self.schema)(self.schema).iter_errors(value)
+        error = cast(ValidationError | None, best_match(problems))
         return f"At {error.json_path}: {error.message[:500]}." if error else None
 
 

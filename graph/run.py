@@ -4,15 +4,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from graph.client_tools import Offer, offers_of
+from graph.chat import Style
+from graph.client_tools import offers_of
 from graph.errors import Json, RequestError
 from graph.events import Emitter, OpenItem
 from graph.ids import now
+from graph.offers import Offer
 from graph.ports import Function, HostedTool, Model, Profile, Prompt
 from graph.prompt import Shape, Toolset, callable_now, options_of
 from graph.seal import Seal
 from graph.state import Entry, Record, State
-from graph.transcript import Style, messages_of
+from graph.transcript import messages_of
 from graph.turn import Answer, Turn
 
 FindItem = Callable[[str], Awaitable[Entry | None]]
@@ -144,7 +146,8 @@ class Run:
         return callable_now(request.get("tool_choice"), everything, forced_before)
 
     def _style(self, request: Json) -> Style:
-        thoughts = (request.get("reasoning") or {}).get("context")
+        reasoning: Json = request.get("reasoning") or {}
+        thoughts = reasoning.get("context")
         return Style(self.profile.developer_role, "all_turns" if thoughts == "all_turns" else "current_turn")
 
 

@@ -9,19 +9,19 @@ import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Overwrite
 
 from graph.compaction import compacted
-from graph.errors import Failure, Json, RequestError, Unavailable
+from graph.errors import Failure, Json, NotFound, RequestError, Unavailable
 from graph.events import Emitter, Names
 from graph.ids import item_ids, new_id
 from graph.input import entries_of
 from graph.log import EventLog
 from graph.machine import build
-from graph.ports import HostedTool, Models
+from graph.ports import Archive, Head, HostedTool, Located, Models
 from graph.run import Run
 from graph.seal import Seal
 from graph.snapshot import output_of, snapshot
@@ -46,37 +46,6 @@ class Ask:
     @property
     def model(self) -> str:
         return self.request["model"]
-
-
-class Located(Protocol):
-    """A conversation that can be addressed."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def owner(self) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Where a run goes on from."""
-
-    thread_id: str
-    checkpoint_id: str | None = None
-
-
-class Archive(Protocol):
-    """What is kept of responses, seen from the runner."""
-
-    checkpointer: Any
-
-    async def head_of_response(self, owner: str, response_id: str) -> tuple[Head, Record] | None: ...
-    async def head_of_conversation(self, owner: str, conversation_id: str) -> Head | None: ...
-    async def history(self, head: Head) -> list[Entry]: ...
-    async def find_item(self, owner: str, item_id: str) -> Entry | None: ...
-    async def lock(self, owner: str, conversation_id: str, holder: str) -> bool: ...
-    async def unlock(self, conversation_id: str, holder: str) -> None: ...
-    async def discard(self, response_id: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +114,7 @@ class Runner:
         entries = await self._conversation(ask, run)
         await run.open_tools(entries)
         record = run.begin(ask.request, len(entries), 0)
-        state: State = {"request": ask.request, "response": record, "items": entries}
+        state: State = {"input": [], "request": ask.request, "response": record, "items": entries, "outlook": {}}
         return await run.model.count_tokens(run.prompt(state, entries, None))
 
     async def compact(self, ask: Ask) -> Json:
@@ -201,7 +170,7 @@ class Runner:
     async def _conversation(self, ask: Ask, run: Run) -> list[Entry]:
         """What `ask` puts before the model, without a run."""
         head = Head("")
-        if ask.previous_response_id:
+        if ask.previous_response_id is not None:
             head = await self._parent(ask.owner, ask.previous_response_id)
         elif ask.conversation:
             head = await self._archive.head_of_conversation(ask.owner, ask.conversation) or head
@@ -210,7 +179,7 @@ class Runner:
     # ------------------------------------------------------------ where to go on from
 
     async def _head(self, ask: Ask, response_id: str) -> Head:
-        if ask.previous_response_id:
+        if ask.previous_response_id is not None:
             return await self._parent(ask.owner, ask.previous_response_id)
         if ask.conversation:
             return await self._locked(ask.owner, ask.conversation, response_id)
@@ -241,7 +210,8 @@ class Runner:
                 code="conversation_locked",
             )
         head = await self._archive.head_of_conversation(owner, conversation_id)
-        assert head is not None, "a conversation that could be locked exists"
+        if head is None:
+            raise NotFound(f"Conversation with id '{conversation_id}' not found.", param="conversation")
         return head
 
     # ------------------------------------------------------------ one response
@@ -290,24 +260,24 @@ class Runner:
             await self._discard(ask, run)
             log.refuse(failure)
             return
-        left = [{"item": item.item, "at": item.index} for item in run.emitter.abandon()]
+        left: list[Entry] = [{"item": item.item, "at": item.index} for item in run.emitter.abandon()]
         response = await self._failed(ask, run, failure, left)
         run.emitter.error(failure)
         run.emitter.lifecycle("failed", response)
         log.end(response, failure)
 
-    async def _failed(self, ask: Ask, run: Run, failure: Failure, left: list[Json]) -> Json:
+    async def _failed(self, ask: Ask, run: Run, failure: Failure, left: list[Entry]) -> Json:
         """Keep what there is of a failed response; gives it as it is kept."""
         found = await self._archive.head_of_response(ask.owner, run.response_id) if ask.stored else None
         config = _config(found[0] if found else Head(""), response_id=run.response_id)
         state: Any = (await self.stored.aget_state(config)).values if found else {}
-        record: Record = {**(state.get("response") or run.begin(ask.request, 0, 0))}
-        record |= {"status": "failed", "error": failure.as_response_error(), "usage": None}
+        begun: Record = state.get("response") or run.begin(ask.request, 0, 0)
+        record: Record = {**begun, "status": "failed", "error": failure.as_response_error(), "usage": None}
         if found:
             await self.stored.aupdate_state(
                 config, {"items": left, "response": record, "outlook": {}}, as_node="persist"
             )
-        items = [*(state.get("items") or []), *left]
+        items: list[Entry] = [*(state.get("items") or []), *left]
         return snapshot(record, ask.request, output_of(items[record["output_at"] :]))
 
 

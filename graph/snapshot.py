@@ -3,6 +3,8 @@
 Source: CONTRACT of the Responses API, "Response object": all keys always there, null where empty.
 """
 
+from typing import Any
+
 from graph.errors import Json
 from graph.state import Entry, Record
 
@@ -80,7 +82,8 @@ def add_usage(total: Json | None, more: Json) -> Json:
     """Summed over the model calls of a response."""
     if total is None:
         return more
-    return {
-        key: add_usage(total[key], value) if isinstance(value, dict) else total[key] + value
-        for key, value in more.items()
-    }
+    return {key: _sum(total[key], value) for key, value in more.items()}
+
+
+def _sum(a: Any, b: Any) -> Any:
+    return add_usage(a, b) if isinstance(b, dict) else a + b  # pyright: ignore[reportUnknownArgumentType]  # JSON

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterable
 from typing import Annotated, Any, NotRequired, TypedDict
 
-from langgraph.channels import EphemeralValue
+from langgraph.channels import EphemeralValue  # pyright: ignore[reportMissingTypeStubs]
 
 from graph.errors import Json
 
@@ -102,11 +102,24 @@ class InputState(TypedDict, total=False):
     input: str | list[Json]
     #: The other fields of the request, validated and free of secrets; what is left out is the default.
     request: Json
+    #: The conversation so far, where no checkpointer brings it.
+    items: Annotated[list[Entry], append_items]
 
 
-class State(TypedDict, total=False):
+class State(TypedDict):
+    """The channels. On a thread's first run only `input` and `request` are there until `load` has run."""
+
     input: Annotated[str | list[Json], EphemeralValue]
     request: Json
     items: Annotated[list[Entry], append_items]
+    response: Record
+    outlook: Outlook
+
+
+class Change(TypedDict, total=False):
+    """What a step changes of the state."""
+
+    items: list[Entry]
+    request: Json
     response: Record
     outlook: Outlook

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from graph.client_tools import Draft, Offer
 from graph.errors import Json, ToolFailed
 from graph.events import Emitter, OpenItem, Part
 from graph.ids import new_call_id
+from graph.offers import Draft, Offer
 from graph.ports import Function
 from graph.state import Call, Entry
 

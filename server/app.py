@@ -1,19 +1,21 @@
 """The application: everything is built here, once, and handed to those who need it."""
 
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from checkpoints import STORES
+from graph.ports import HostedTool
 from graph.runner import Limits, Runner
 from graph.seal import Seal
-from graph.ports import HostedTool
 from nodes import HOSTED_TOOLS
 from nodes.mcp import Limits as McpLimits
+from nodes.upstreams.discovery import discover
 from nodes.upstreams.registry import Registry
 from nodes.upstreams.upstream import Patience, Upstream
 from server import conversations, gateway, responses
@@ -31,7 +33,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The HTTP application; store, models and tools are opened when it starts and closed when it ends."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, Any]]:
         async with open_house(settings) as house:
             # What is alive now stays; collecting it over and over costs pauses of tens of milliseconds.
             gc.collect()
@@ -55,12 +57,13 @@ async def health(request: Request) -> Response:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings) -> AsyncIterator[House]:
+async def open_house(settings: Settings) -> AsyncGenerator[House]:
     """Open everything; on the way out let the runs end, then close it in reverse."""
     path = settings.directory / "graphnexus.db"
     async with STORES["sqlite"](path, cache_bytes=settings.cache_bytes) as store:
         await store.responses.sweep()
         models = _models(settings)
+        models.warm()
         tools = _tools(settings)
         secret = settings.secret_key.get_secret_value() if settings.secret_key else None
         seal = Seal(sealing_key(secret, settings.directory))
@@ -81,16 +84,15 @@ def _models(settings: Settings) -> Registry:
         for server in settings.model_servers()
     ]
     patience = Patience(connect_s=settings.upstream_connect_timeout_s, stall_s=settings.upstream_stall_timeout_s)
-    return Registry(upstreams, patience=patience)
+    search = partial(discover, settings.port) if settings.discover and not upstreams else None
+    return Registry(upstreams, discover=search, patience=patience)
 
 
 def _tools(settings: Settings) -> list[HostedTool]:
     allow_private = settings.mcp_allow_private
     if allow_private is None:
         allow_private = settings.loopback and not settings.api_keys
-    limits = McpLimits(
-        connect_timeout_s=settings.mcp_connect_timeout_s, call_timeout_s=settings.mcp_call_timeout_s
-    )
+    limits = McpLimits(connect_timeout_s=settings.mcp_connect_timeout_s, call_timeout_s=settings.mcp_call_timeout_s)
     return [HOSTED_TOOLS["mcp"](allow_private=allow_private, limits=limits)]
 
 

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
+
 from checkpoints import Store
-from graph.runner import Head
+from graph.ports import Head
 from graph.state import Entry, Record
 
 
@@ -23,7 +25,7 @@ class StoredArchive:
     async def history(self, head: Head) -> list[Entry]:
         if head.checkpoint_id is None:
             return []
-        config = {
+        config: RunnableConfig = {
             "configurable": {"thread_id": head.thread_id, "checkpoint_id": head.checkpoint_id, "checkpoint_ns": ""}
         }
         found = await self._store.saver.aget_tuple(config)

@@ -1,7 +1,7 @@
 """A body of `POST /responses` → what the runner is asked to do."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from graph.client_tools import BY_TYPE
 from graph.errors import Json, NotFound, RequestError
@@ -15,16 +15,19 @@ from server.wire.tools import checked_tools
 
 #: Fields that are kept with a response: those it echoes, and those that steer the run.
 _KEPT = (
-    "model", "instructions", "max_output_tokens", "max_tool_calls", "parallel_tool_calls", "reasoning", "safety_identifier",
-    "prompt_cache_key", "prompt_cache_retention", "user", "service_tier", "store", "temperature", "top_p",
-    "presence_penalty", "frequency_penalty", "top_logprobs", "text", "tool_choice", "truncation", "metadata", "include",
-    "context_management", "background",
+    "model", "instructions", "max_output_tokens", "max_tool_calls", "parallel_tool_calls", "reasoning",
+    "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "user", "service_tier", "store", "temperature",
+    "top_p", "presence_penalty", "frequency_penalty", "top_logprobs", "text", "tool_choice", "truncation", "metadata",
+    "include", "context_management", "background",
 )  # fmt: skip
 
 
 async def ask_of(body: Any, owner: str, house: House) -> Ask:
     """Validate, normalise, split secrets off. Raises `RequestError`."""
-    read(STRICT_CREATE_RESPONSE if house.strict else CREATE_RESPONSE, body)
+    if house.strict:
+        read(STRICT_CREATE_RESPONSE, body)
+    else:
+        read(CREATE_RESPONSE, body)
     given: Json = {key: value for key, value in body.items() if value is not None}
     _refuse_combinations(given)
     tools = checked_tools(given.get("tools"), house.tools)
@@ -67,7 +70,8 @@ async def conversation_of(given: Json, owner: str, house: House) -> str | None:
 def _refuse_combinations(given: Json) -> None:
     if "previous_response_id" in given and "conversation" in given:
         raise RequestError(
-            "Mutually exclusive parameters: ensure you are only providing one of: 'previous_response_id' or 'conversation'.",
+            "Mutually exclusive parameters: ensure you are only providing one of: 'previous_response_id' or "
+            "'conversation'.",
             param="previous_response_id",
             code="mutually_exclusive_parameters",
         )
@@ -84,7 +88,7 @@ def _refuse_combinations(given: Json) -> None:
 def _check_choice(choice: Any, tools: Sequence[Json], hosted: Sequence[HostedTool]) -> None:
     """A choice among tools that are not there would force the impossible."""
     if isinstance(choice, dict):
-        chosen: list[Json] = choice["tools"] if choice["type"] == "allowed_tools" else [choice]
+        chosen = cast(list[Json], choice["tools"] if choice["type"] == "allowed_tools" else [choice])
         for one in chosen:
             if not any(_is_meant(one, tool) for tool in _flat(tools)):
                 name = one.get("name") or one.get("server_label") or one["type"]

@@ -12,7 +12,7 @@ from checkpoints import Conversation
 from graph.errors import Json, NotFound, RequestError
 from graph.ids import item_ids, new_id
 from graph.input import stored_form
-from graph.runner import Head
+from graph.ports import Head
 from graph.state import Entry
 from server.asking import typed_items
 from server.house import body_of, house_of, owner_of

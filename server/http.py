@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from fastapi import FastAPI, Request
@@ -31,15 +31,14 @@ def handle_failures(app: FastAPI) -> None:
     """Every error of an endpoint, and of routing, in the one shape clients parse."""
 
     async def failed(request: Request, error: Exception) -> Response:
-        assert isinstance(error, Failure)
-        return failure_response(error)
+        return failure_response(cast(Failure, error))
 
     async def unrouted(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        if error.status_code == 404:
+        status = cast(HTTPException, error).status_code
+        if status == 404:
             return failure_response(NotFound(f"Unknown request URL: {request.method} {request.url.path}."))
         message = f"Not allowed to {request.method} on {request.url.path}."
-        return failure_response(RequestError(message, status=error.status_code))
+        return failure_response(RequestError(message, status=status))
 
     async def broken(request: Request, error: Exception) -> Response:
         logger.error("A request failed on a bug", exc_info=error, extra={"path": request.url.path})

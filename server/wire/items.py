@@ -217,7 +217,7 @@ class ItemReference(Wire):
     id: str
 
 
-class Any_(Wire):
+class Kept(Wire):
     """An item that is kept and given back, and of which the model is told nothing."""
 
     id: str | None = None
@@ -245,15 +245,15 @@ _TYPES: dict[str, type[Wire]] = {
     "additional_tools": Tools,
     "mcp_call": McpCall,
     "mcp_list_tools": McpListTools,
-    "mcp_approval_request": Any_,
-    "mcp_approval_response": Any_,
-    "web_search_call": Any_,
-    "file_search_call": Any_,
-    "code_interpreter_call": Any_,
-    "image_generation_call": Any_,
-    "configuration_update": Any_,
-    "program": Any_,
-    "program_output": Any_,
+    "mcp_approval_request": Kept,
+    "mcp_approval_response": Kept,
+    "web_search_call": Kept,
+    "file_search_call": Kept,
+    "code_interpreter_call": Kept,
+    "image_generation_call": Kept,
+    "configuration_update": Kept,
+    "program": Kept,
+    "program_output": Kept,
 }
 
 

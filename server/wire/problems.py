@@ -3,7 +3,7 @@
 Source: CONTRACT of the Responses API, "Validation codes".
 """
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -47,45 +47,29 @@ def _refusal(errors: list[ErrorDetails], value: Any, at: str) -> RequestError:
 def _said(problem: ErrorDetails, param: str, found: Any) -> tuple[str, str]:
     """(code, message)"""
     kind, context = problem["type"], problem.get("ctx") or {}
+    if kind in _NAMES:
+        return "invalid_type", f"Invalid type for '{param}': expected {_NAMES[kind]}, but got {_kind(found)} instead."
     match kind:
         case "missing":
             return "missing_required_parameter", f"Missing required parameter: '{param}'."
         case "extra_forbidden":
             return "unknown_parameter", f"Unknown parameter: '{param}'."
-        case "literal_error":
-            return (
-                "invalid_value",
-                f"Invalid value: {_show(found)}. Supported values are: {_values(context['expected'])}.",
-            )
-        case "union_tag_invalid":
-            tags = _values(context["expected_tags"])
-            return "invalid_value", f"Invalid value: '{context['tag'][:_SHOWN]}'. Supported values are: {tags}."
+        case "literal_error" | "union_tag_invalid":
+            values = _values(context.get("expected") or context["expected_tags"])
+            return "invalid_value", f"Invalid value: {_show(found)}. Supported values are: {values}."
         case "union_tag_not_found":
-            return (
-                "invalid_type",
-                f"Invalid type for '{param}': expected an object with a 'type', but got {_kind(found)}.",
-            )
-        case "greater_than_equal" | "less_than_equal":
+            return "invalid_type", f"Invalid type for '{param}': expected an object with a 'type'."
+        case "greater_than_equal" | "less_than_equal" | "string_too_long" | "too_long":
             return _out_of_range(kind, context, param, found)
-        case "string_too_long" | "too_long":
-            what = "string" if kind == "string_too_long" else "array"
-            limit = context.get("max_length")
-            return (
-                f"{what}_above_max_length",
-                f"Invalid '{param}': {what} too long. Expected at most {limit} entries or characters.",
-            )
-        case _ if kind in _NAMES:
-            return (
-                "invalid_type",
-                f"Invalid type for '{param}': expected {_NAMES[kind]}, but got {_kind(found)} instead.",
-            )
-        case _ if "message" in context:
-            return kind, f"Invalid '{param}': {context['message']}"
         case _:
-            return "invalid_value", f"Invalid '{param}': {problem['msg'].rstrip('.')}."
+            code = kind if "message" in context else "invalid_value"
+            return code, f"Invalid '{param}': {context.get('message', problem['msg']).rstrip('.')}."
 
 
 def _out_of_range(kind: str, context: Json, param: str, found: Any) -> tuple[str, str]:
+    if kind.endswith("too_long"):
+        what, limit = ("string" if kind == "string_too_long" else "array"), context["max_length"]
+        return f"{what}_above_max_length", f"Invalid '{param}': {what} too long. Expected a maximum length of {limit}."
     below = kind == "greater_than_equal"
     sign, limit = (">=", context["ge"]) if below else ("<=", context["le"])
     number = "integer" if isinstance(limit, int) else "decimal"
@@ -99,15 +83,24 @@ def _path(loc: tuple[int | str, ...], value: Any) -> list[int | str]:
     """The steps of `loc` that lead through the value; tags of unions, which pydantic puts between, are left out."""
     steps: list[int | str] = []
     for index, step in enumerate(loc):
-        last = index == len(loc) - 1
-        if isinstance(step, int) and isinstance(value, list) and step < len(value):  # pyright: ignore[reportUnknownArgumentType]  # JSON
-            value = value[step]  # pyright: ignore[reportUnknownVariableType]
-        elif isinstance(value, dict) and step in value:
-            value = value[step]  # pyright: ignore[reportUnknownVariableType]
-        elif not (isinstance(value, dict) and last and isinstance(step, str)) or "[" in step or step.islower() is False:
+        if _leads_on(value, step):
+            value = cast(Any, value[step])
+        elif not (isinstance(value, dict) and index == len(loc) - 1 and _is_field(step)):
             continue
         steps.append(step)
     return steps
+
+
+def _leads_on(value: Any, step: int | str) -> bool:
+    """Whether `step` is a key or index of `value`, and not the tag by which its type was chosen."""
+    if isinstance(value, list):
+        return isinstance(step, int) and step < len(value)  # pyright: ignore[reportUnknownArgumentType]  # JSON
+    return isinstance(value, dict) and step in value and step != cast(Json, value).get("type")
+
+
+def _is_field(step: int | str) -> bool:
+    """Names of fields are plain; pydantic's names of types have capitals or brackets."""
+    return isinstance(step, str) and step.islower() and "[" not in step
 
 
 def _at(value: Any, steps: list[int | str]) -> Any:
@@ -127,7 +120,7 @@ def _join(at: str, steps: list[int | str]) -> str:
 
 
 def _kind(found: Any) -> str:
-    names = {
+    names: dict[Any, str] = {
         dict: "an object",
         list: "an array",
         str: "a string",

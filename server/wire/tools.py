@@ -4,7 +4,7 @@ Source: CONTRACT of the Responses API, "Tools" and "Echo normalisation".
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, Field, TypeAdapter
 
@@ -95,10 +95,10 @@ _CLIENT = TypeAdapter[Any](
     ]
 )
 #: Types OpenAI runs on its side and this server does not, or not yet.
-_NOT_HERE = frozenset(
-    "file_search web_search web_search_2025_08_26 web_search_preview web_search_preview_2025_03_11 code_interpreter "
-    "image_generation programmatic_tool_calling".split()
-)
+_NOT_HERE = frozenset({
+    "file_search", "web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11",
+    "code_interpreter", "image_generation", "programmatic_tool_calling",
+})  # fmt: skip
 
 
 def checked_tools(tools: Sequence[Any] | None, hosted: Sequence[HostedTool]) -> list[Json]:
@@ -108,7 +108,10 @@ def checked_tools(tools: Sequence[Any] | None, hosted: Sequence[HostedTool]) -> 
 
 
 def _checked(tool: Any, param: str, ours: Mapping[str, HostedTool]) -> Json:
-    kind: Any = tool.get("type") if isinstance(tool, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # JSON
+    if not isinstance(tool, dict):
+        raise RequestError(f"Invalid type for '{param}': expected an object.", param=param, code="invalid_type")
+    tool = cast(Json, tool)
+    kind = tool.get("type")
     if kind in ours:
         return ours[kind].check(tool, param)
     if kind in BY_TYPE:

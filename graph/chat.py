@@ -1,0 +1,201 @@
+"""Entries put together as chat messages: the calls of one turn in one message, their outputs right behind it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import orjson
+
+from graph.client_tools import OUTPUTS, REPLAY
+from graph.content import content_of, reply_of, text_of
+from graph.errors import Json, RequestError
+from graph.offers import ChatCall
+from graph.state import Entry, Item
+
+Unseal = Callable[[str], Json | None]
+Reply = str | list[Json]
+
+
+class Style(NamedTuple):
+    """How a conversation is put to a model."""
+
+    developer_role: bool = False
+    #: Earlier thoughts the model is shown: those since the last user message, all, or none.
+    thoughts: str = "current_turn"
+
+
+@dataclass(slots=True)
+class _Assistant:
+    """An assistant message that is being put together."""
+
+    thought: str = ""
+    content: str | None = None
+    calls: list[Json] = field(default_factory=list[Json])
+    #: Replies that are known with their calls wait for the other calls of the message.
+    replies: list[tuple[str, Reply]] = field(default_factory=list[tuple[str, Reply]])
+    turn: int | None = None
+
+    def message(self) -> Json:
+        message: Json = {"role": "assistant", "content": self.content}
+        if self.thought:
+            message["reasoning_content"] = self.thought
+        if self.calls:
+            message["tool_calls"] = self.calls
+        return message
+
+
+@dataclass(slots=True)
+class Chat:
+    """Takes entries, gives messages."""
+
+    style: Style
+    unseal: Unseal
+    messages: list[Json] = field(default_factory=list[Json])
+    #: Calls without an output yet, and what has to wait until they have one.
+    awaiting: set[str] = field(default_factory=set[str])
+    deferred: list[Json] = field(default_factory=list[Json])
+    assistant: _Assistant | None = None
+    thought: str = ""
+
+    def take(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            item = entry["item"]
+            kind: str = item["type"]
+            if "reply" in entry:
+                self._hosted(entry)
+            elif kind in OUTPUTS:
+                self._output(item)
+            elif kind in REPLAY:
+                self._called(item)
+            elif told := _TOLD.get(kind):
+                told(self, item)
+
+    def finish(self) -> list[Json]:
+        """All messages. Raises `RequestError` when a call is still without its output."""
+        self._end_assistant()
+        for call_id in self.awaiting:
+            raise RequestError(f"No tool output found for function call {call_id}.", param="input")
+        self._settle()
+        return self.messages
+
+    # ------------------------------------------------------------ what is said
+
+    def message(self, item: Item) -> None:
+        role: str = item["role"]
+        if role == "assistant":
+            assistant = self.assistant
+            if assistant is None or assistant.content is not None:
+                assistant = self._begin_assistant(None)
+            assistant.content = text_of(item["content"])
+            return
+        self._end_assistant()
+        self.thought = ""
+        if role == "developer" and not self.style.developer_role:
+            role = "system"
+        self._say({"role": role, "content": content_of(item["content"])})
+
+    def reasoning(self, item: Item) -> None:
+        if self.style.thoughts == "none":
+            return
+        text = "".join(part["text"] for part in item.get("content") or ())
+        if not text and item.get("encrypted_content"):
+            text = (self.unseal(item["encrypted_content"]) or {}).get("reasoning", "")
+        self.thought += text
+
+    def compaction(self, item: Item) -> None:
+        self._end_assistant()
+        sealed = self.unseal(item["encrypted_content"]) or {}
+        if sealed.get("summary"):
+            self._say({"role": "system", "content": f"Summary of the conversation so far:\n{sealed['summary']}"})
+        self.take(sealed.get("kept") or [])
+
+    # ------------------------------------------------------------ calls and outputs
+
+    def mcp_call(self, item: Item) -> None:
+        """A hosted call that came back from a client which keeps its own history."""
+        output = item.get("output")
+        reply = output if output is not None else orjson.dumps(item.get("error")).decode()
+        self._answered(ChatCall(item["id"], item["name"], item.get("arguments") or "{}"), reply, None)
+
+    def _hosted(self, entry: Entry) -> None:
+        call = entry.get("call") or {}
+        said = ChatCall(entry["item"]["id"], call["name"], call["arguments"])
+        self._answered(said, entry.get("reply") or "", entry.get("turn"))
+
+    def _answered(self, call: ChatCall, reply: Reply, turn: int | None) -> None:
+        self._call(call, turn).replies.append((call.call_id, reply))
+
+    def _called(self, item: Item) -> None:
+        if item.get("status") != "incomplete":
+            call = REPLAY[item["type"]](item)
+            self._call(call, None)
+            self.awaiting.add(call.call_id)
+
+    def _call(self, call: ChatCall, turn: int | None) -> _Assistant:
+        assistant = self.assistant
+        if assistant is None or (assistant.calls and assistant.turn != turn):
+            assistant = self._begin_assistant(turn)
+        function = {"name": call.name, "arguments": call.arguments}
+        assistant.calls.append({"id": call.call_id, "type": "function", "function": function})
+        assistant.turn = turn
+        return assistant
+
+    def _output(self, item: Item) -> None:
+        call_id: str = item.get("call_id") or item.get("id") or ""
+        if call_id not in self.awaiting:
+            if item["type"] == "tool_search_output":
+                return
+            raise RequestError(f"No tool call found for function call output with call_id {call_id}.", param="input")
+        self._end_assistant()
+        self.awaiting.remove(call_id)
+        self._reply(call_id, reply_of(item))
+        self._settle()
+
+    def _reply(self, call_id: str, reply: Reply) -> None:
+        """A tool message; images, which chat tools cannot return, follow as a user message."""
+        seen: list[Json] = []
+        if not isinstance(reply, str):
+            seen = [part for part in reply if part["type"] != "text"]
+            texts = [part["text"] for part in reply if part["type"] == "text"]
+            reply = "\n".join([*texts, f"[{len(seen)} attachment(s) in the next message]"] if seen else texts)
+        self.messages.append({"role": "tool", "tool_call_id": call_id, "content": reply})
+        if seen:
+            self.deferred.append({"role": "user", "content": seen})
+
+    # ------------------------------------------------------------ messages
+
+    def _say(self, message: Json) -> None:
+        (self.deferred if self.awaiting else self.messages).append(message)
+
+    def _settle(self) -> None:
+        """What had to wait for outputs is said once all are there."""
+        if not self.awaiting:
+            self.messages += self.deferred
+            self.deferred = []
+
+    def _begin_assistant(self, turn: int | None) -> _Assistant:
+        self._end_assistant()
+        self.assistant = _Assistant(self.thought, turn=turn)
+        self.thought = ""
+        return self.assistant
+
+    def _end_assistant(self) -> None:
+        assistant, self.assistant = self.assistant, None
+        if assistant is None:
+            return
+        if assistant.calls:
+            self.messages.append(assistant.message())
+        else:
+            self._say(assistant.message())
+        for call_id, reply in assistant.replies:
+            self._reply(call_id, reply)
+        self._settle()
+
+
+#: Item type → how it is told, beside calls and outputs; of the others the model is told nothing.
+_TOLD: dict[str, Callable[[Chat, Item], None]] = {
+    "message": Chat.message,
+    "reasoning": Chat.reasoning,
+    "compaction": Chat.compaction,
+    "mcp_call": Chat.mcp_call,
+}
