@@ -77,16 +77,19 @@ class Checkpoints:
         lineages: set[int] = set()
         hashes: set[str] = set()
         threads: set[int] = set()
-        for key in keys:
-            row = rows.execute("DELETE FROM checkpoint WHERE key = ? RETURNING thread, ns, id, body", (key,)).fetchone()
+        for key in sorted(keys, reverse=True):
+            row = rows.execute(
+                "DELETE FROM checkpoint WHERE key = ? RETURNING thread, ns, id, parent_id, body", (key,)
+            ).fetchone()
             if row is None:
                 continue
-            thread, ns, id, data = row
+            thread, ns, id, parent_id, data = row
             body = orjson.loads(data)
             threads.add(thread)
             lineages |= {ref[0] for ref in body.get("l", {}).values()}
             hashes |= set(body.get("b", {}).values())
             _unrefer(rows, key, body)
+            _step_back(rows, key, (thread, ns, parent_id))
             rows.execute("DELETE FROM write WHERE thread = ? AND ns = ? AND checkpoint_id = ?", (thread, ns, id))
         self._logs.free(rows, lineages)
         _free_blobs(rows, hashes)
@@ -237,7 +240,15 @@ def _unrefer(rows: Rows, key: int, body: Json) -> None:
     for hash in body.get("b", {}).values():
         rows.execute("DELETE FROM blob_ref WHERE hash = ? AND checkpoint = ?", (hash, key))
     rows.execute("DELETE FROM response WHERE checkpoint = ?", (key,))
-    rows.execute("UPDATE conversation SET checkpoint = NULL WHERE checkpoint = ?", (key,))
+
+
+def _step_back(rows: Rows, key: int, parent: tuple[int, str, str | None]) -> None:
+    """A conversation whose head goes is where it was before."""
+    rows.execute(
+        "UPDATE conversation SET checkpoint = (SELECT key FROM checkpoint WHERE thread = ? AND ns = ? AND id = ?) "
+        "WHERE checkpoint = ?",
+        (*parent, key),
+    )
 
 
 def _free_blobs(rows: Rows, hashes: Iterable[str]) -> None:

@@ -80,8 +80,10 @@ def _tag_of(value: Any) -> list[Any]:
             raise TypeError(f"State must be plain JSON; found {type(value).__name__}.")
 
 
-def _limits(timeout: TimeoutPolicy | None) -> list[Any] | None:
-    return timeout and [timeout.run_timeout, timeout.idle_timeout, timeout.refresh_on]
+def _limits(timeout: TimeoutPolicy | None) -> dict[str, Any] | None:
+    if timeout is None:
+        return None
+    return {name: getattr(timeout, name) for name in ("run_timeout", "idle_timeout", "refresh_on")}
 
 
 def untagged(value: Any) -> Any:
@@ -109,6 +111,6 @@ def _meant_by(tag: list[Any]) -> Any:
         case ["interrupt", inner, str() as id, schema]:
             return Interrupt(untagged(inner), id, response_schema=schema)
         case ["send", str() as node, arg, limits]:
-            return Send(node, untagged(arg), timeout=limits and TimeoutPolicy(*limits))
+            return Send(node, untagged(arg), timeout=limits and TimeoutPolicy(**limits))
         case _:
             raise ValueError(f"The stored state has a tag this version does not know: {tag[:1]}.")

@@ -19,8 +19,8 @@ from checkpoints.database import Rows
 from checkpoints.encoding import dumps_plain
 from graph.state import Entry, ItemLog
 
-#: Bytes in memory per byte of JSON: dicts, lists and strings of typical items (measured with tracemalloc).
-_SWELL = 5
+#: Bytes in memory per byte of JSON: dicts, lists and strings of typical items, and what readers put into `memo`.
+_SWELL = 6
 
 _BRANCH = """
 WITH RECURSIVE branch(id, upto) AS (
@@ -95,10 +95,15 @@ class LogCache:
                 _, (_, size_bytes) = self._logs.popitem(last=False)
                 self.size_bytes -= size_bytes
 
-    def forget(self, lineage: int) -> None:
+    def cut(self, lineage: int, length: int) -> None:
+        """Forget what is remembered of `lineage` from `length` on."""
         with self._lock:
-            _, size_bytes = self._logs.pop(lineage, (None, 0))
+            log, size_bytes = self._logs.pop(lineage, (None, 0))
             self.size_bytes -= size_bytes
+            if log is not None and length:
+                kept = log if len(log) <= length else ItemLog(log[:length], log.epoch)
+                self._logs[lineage] = (kept, size_bytes)
+                self.size_bytes += size_bytes
 
 
 class ItemLogs:
@@ -175,7 +180,7 @@ class ItemLogs:
         while pending:
             lineage = pending.pop()
             needed = _needed_of(rows, lineage)
-            self._cache.forget(lineage)
+            self._cache.cut(lineage, needed or 0)
             if needed is not None:
                 _free_end(rows, lineage, needed)
             elif parent := _remove(rows, lineage):

@@ -99,16 +99,18 @@ class Responses:
         await asyncio.wrap_future(self._database.write(lambda rows: self._discard(rows, response_id)))
 
     def _discard(self, rows: Rows, response_id: str) -> None:
-        found = rows.execute("SELECT key FROM checkpoint WHERE response_id = ?", (response_id,)).fetchall()
-        self._checkpoints.drop(rows, [key for (key,) in found])
-        rows.execute("DELETE FROM response WHERE id = ?", (response_id,))
+        found = rows.execute("SELECT key, thread FROM checkpoint WHERE response_id = ?", (response_id,)).fetchall()
+        self._checkpoints.drop(rows, [key for key, _ in found])
+        for thread in {thread for _, thread in found}:
+            _drop_loose_writes(rows, thread)
+        rows.execute("DELETE FROM beginning WHERE response_id = ?", (response_id,))
         rows.execute("UPDATE conversation SET holder = NULL WHERE holder = ?", (response_id,))
 
     async def sweep(self) -> int:
         """End what a stopped process left unfinished; for the start, when no run is alive. Returns how many.
 
-        Unfinished responses become failed, conversations are unlocked, and what runs left that never had a record,
-        or writes that never had a checkpoint, is dropped.
+        Unfinished responses become failed, conversations are unlocked, and what is left of runs that never had a
+        record is dropped.
         """
         return await asyncio.wrap_future(self._database.write(self._sweep))
 
@@ -120,51 +122,48 @@ class Responses:
                 sql = "UPDATE response SET status = 'failed', completed_at = NULL, record = ? WHERE id = ?"
                 rows.execute(sql, (orjson.dumps(record), id))
         rows.execute("UPDATE conversation SET holder = NULL WHERE holder IS NOT NULL")
-        orphans = rows.execute(
-            "SELECT key FROM checkpoint c WHERE c.response_id IS NOT NULL "
-            "AND NOT EXISTS (SELECT 1 FROM response r WHERE r.id = c.response_id)"
-        ).fetchall()
-        self._checkpoints.drop(rows, without_heads(rows, [key for (key,) in orphans]))
-        rows.execute(
-            "DELETE FROM write WHERE NOT EXISTS (SELECT 1 FROM checkpoint c WHERE c.thread = write.thread "
-            "AND c.ns = write.ns AND c.id = write.checkpoint_id)"
-        )
+        for (id,) in rows.execute("SELECT response_id FROM beginning").fetchall():
+            self._discard(rows, id)
         return len(unfinished)
 
 
 def index(rows: Rows, key: int, value: Any, metadata: Json) -> list[int]:
     """Note whose response checkpoint `key` holds and move its conversation's head; returns checkpoints to drop.
 
-    A record counts only in checkpoints of the run that made it: it stays in the state of the runs after it.
+    A record counts only in checkpoints of the run that made it: it stays in the state of the runs after it. A run
+    that does not say which response it makes (Studio's) may only go on with an unfinished one.
     """
     record = _made_here(value, metadata)
     if record is not None:
-        _upsert(rows, key, record, metadata.get("conversation_id"))
+        _upsert(rows, key, record, metadata)
+        rows.execute("DELETE FROM beginning WHERE response_id = ?", (record["id"],))
+    elif "response_id" in metadata:
+        sql = "INSERT INTO beginning (response_id) VALUES (?) ON CONFLICT DO NOTHING"
+        rows.execute(sql, (metadata["response_id"],))
     conversation_id = metadata.get("conversation_id")
     if conversation_id is None or not _moves_head(record, metadata):
         return []
-    return move_head(rows, conversation_id, key)
+    return _move_head(rows, conversation_id, key)
 
 
 def _made_here(value: Any, metadata: Json) -> Record | None:
     if not isinstance(value, dict) or not {"id", "owner", "status"} <= cast(Json, value).keys():
         return None
     record = cast(Record, value)
-    run = metadata.get("response_id", record["id"] if metadata.get("source") == "loop" else None)
-    return record if run == record["id"] else None
+    return record if metadata.get("response_id", record["id"]) == record["id"] else None
 
 
 def _moves_head(record: Record | None, metadata: Json) -> bool:
     """An edit does; a run does when it has finished well."""
-    return record["status"] in _FINISHED if record else "response_id" not in metadata
+    return "response_id" not in metadata or (record is not None and record["status"] in _FINISHED)
 
 
-def _upsert(rows: Rows, key: int, record: Record, conversation_id: str | None) -> None:
+def _upsert(rows: Rows, key: int, record: Record, metadata: Json) -> None:
     rows.execute(
         "INSERT INTO response (id, owner, checkpoint, status, created_at, completed_at, previous_response_id, "
         "conversation_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET checkpoint = "
         "excluded.checkpoint, status = excluded.status, completed_at = excluded.completed_at, record = NULL "
-        "WHERE response.owner = excluded.owner",
+        "WHERE response.owner = excluded.owner AND (response.status IN ('queued', 'in_progress') OR ? IS NOT NULL)",
         (
             record["id"],
             record["owner"],
@@ -173,15 +172,20 @@ def _upsert(rows: Rows, key: int, record: Record, conversation_id: str | None) -
             record.get("created_at"),
             record.get("completed_at"),
             record.get("previous_response_id"),
-            conversation_id,
+            metadata.get("conversation_id"),
+            metadata.get("response_id"),
         ),
     )
 
 
-def move_head(rows: Rows, conversation_id: str, key: int) -> list[int]:
+def _move_head(rows: Rows, conversation_id: str, key: int) -> list[int]:
     """Point a conversation at a checkpoint; returns the old head when only the conversation still needed it."""
     old = rows.execute("SELECT checkpoint FROM conversation WHERE id = ?", (conversation_id,)).fetchone()
-    rows.execute("UPDATE conversation SET checkpoint = ? WHERE id = ?", (key, conversation_id))
+    rows.execute(
+        "UPDATE conversation SET checkpoint = ?, thread_id = (SELECT t.id FROM checkpoint c JOIN thread t "
+        "ON t.key = c.thread WHERE c.key = ?) WHERE id = ?",
+        (key, key, conversation_id),
+    )
     return abandoned(rows, old[0]) if old else []
 
 
@@ -199,6 +203,15 @@ def without_heads(rows: Rows, keys: list[int]) -> list[int]:
     """Those that are not the head of a conversation."""
     sql = "SELECT 1 FROM conversation WHERE checkpoint = ?"
     return [key for key in keys if rows.execute(sql, (key,)).fetchone() is None]
+
+
+def _drop_loose_writes(rows: Rows, thread: int) -> None:
+    """Writes of steps whose checkpoint was never stored."""
+    rows.execute(
+        "DELETE FROM write WHERE thread = ? AND NOT EXISTS (SELECT 1 FROM checkpoint c "
+        "WHERE c.thread = write.thread AND c.ns = write.ns AND c.id = write.checkpoint_id)",
+        (thread,),
+    )
 
 
 def _find(rows: Rows, owner: str, response_id: str) -> Stored | None:

@@ -208,18 +208,15 @@ def _config(at: Address) -> RunnableConfig:
 def _put_writes(config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str) -> Any:
     """A regular write is kept as it came first, a special one (error, interrupt, resume) as it came last."""
     thread_id, ns = _thread(config)
-    encoded = [
-        (WRITES_IDX_MAP.get(channel, index), channel, dumps(value)) for index, (channel, value) in enumerate(writes)
-    ]
 
     def work(rows: Rows) -> None:
-        key = thread_key(rows, thread_id)
-        id = get_checkpoint_id(config)
-        for index, channel, value in encoded:
+        task = (thread_key(rows, thread_id), ns, get_checkpoint_id(config), task_path, task_id)
+        for position, (channel, value) in enumerate(writes):
+            index = WRITES_IDX_MAP.get(channel, position)
             rows.execute(
                 "INSERT INTO write (thread, ns, checkpoint_id, task_path, task_id, idx, channel, value) "
                 f"VALUES (?, ?, ?, ?, ?, ?, ?, ?) {_UPSERT[index < 0]}",
-                (key, ns, id, task_path, task_id, index, channel, value),
+                (*task, index, channel, dumps(value)),
             )
 
     return work

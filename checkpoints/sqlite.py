@@ -49,7 +49,7 @@ async def open_sqlite(
     acknowledged, and a power cut may lose the last moments; `FULL` waits for the disk at every commit.
     """
     await asyncio.to_thread(_prepare, path)
-    database = SqliteDatabase(path, synchronous)
+    database = await asyncio.to_thread(SqliteDatabase, path, synchronous)
     try:
         cache = LogCache(cache_bytes)
         logs = ItemLogs(cache)

@@ -114,6 +114,10 @@ def _addressed_by_callers() -> None:
         sa.Column("record", sa.LargeBinary),
         **_CLUSTERED,
     )
+    unfinished = sa.text("status IN ('queued', 'in_progress')")
+    op.create_index("response_unfinished", "response", ["status"], sqlite_where=unfinished, postgresql_where=unfinished)
+    # Runs that have a checkpoint and no record yet.
+    op.create_table("beginning", sa.Column("response_id", sa.Text, primary_key=True), **_CLUSTERED)
     op.create_table(
         "conversation",
         sa.Column("id", sa.Text, primary_key=True),
