@@ -109,8 +109,9 @@ def _fast(server: Any, counts: Counter[str]) -> None:
     from mcp.types import ImageContent, TextContent, ToolAnnotations
 
     @server.tool(annotations=ToolAnnotations(readOnlyHint=True))
-    def fast_tool(text: str = "") -> str:
-        """Answers at once."""
+    async def fast_tool(text: str = "", seconds: float = 0) -> str:
+        """Answers at once, unless asked to take its time."""
+        await asyncio.sleep(seconds)
         return f"fast: {text}"
 
     @server.tool()
@@ -156,6 +157,12 @@ def _failing(server: Any, counts: Counter[str]) -> None:
     def die() -> str:
         """Takes its server down."""
         os._exit(1)
+
+    @server.tool()
+    async def patient(seconds: float = 0.5) -> str:
+        """Answers after a while."""
+        await asyncio.sleep(seconds)
+        return "patient"
 
     @server.tool(name="http_500")
     def http_500() -> str:
