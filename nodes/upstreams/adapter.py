@@ -75,9 +75,12 @@ class ChatModel:
         reading = Reading(self._upstream, prompt.model, repair, _both(sink.feed, kept.append) if traced else sink.feed)
         ask = Ask(orjson.dumps(self._learned.body(prompt)), reading, sink.accepted, kept)
         try:
-            with asking(ask):
-                # Making messages of LangChain costs more than all the rest, so only those who watch get them.
-                await self._chat.ainvoke(_messages(prompt) if traced else [])
+            if traced:
+                with asking(ask):
+                    await self._chat.ainvoke(_messages(prompt))
+            else:
+                # LangChain's ceremony, and its messages above all, are only for those who watch.
+                await self._chat.relay(ask)
         except openai.APIStatusError:
             raise
         except (openai.APIConnectionError, httpx2.HTTPError) as error:

@@ -111,6 +111,10 @@ class Backend:
         return found if isinstance(found, int) else None
 
     @property
+    def is_unasked(self) -> bool:
+        return not self.upstream.models and self._listed_at == float("-inf")
+
+    @property
     def list_is_old(self) -> bool:
         return not self.upstream.models and time.monotonic() - self._listed_at > self._patience.list_ttl_s
 

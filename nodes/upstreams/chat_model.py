@@ -28,7 +28,7 @@ from nodes.upstreams.reading import Reading
 from nodes.upstreams.upstream import Patience, Upstream
 
 #: How long a server that has said `[DONE]` may take to end its body, so that the connection is used again.
-_DRAIN_S = 0.5
+_DRAIN_S = 0.2
 _NO_KEY = "none"
 
 
@@ -82,7 +82,7 @@ class SinkChatOpenAI(ChatOpenAI):
         ask = _ask.get()
         if ask is None:
             return await super()._agenerate(messages, stop, run_manager, **kwargs)
-        await self._relay(ask)
+        await self.relay(ask)
         return self._finished(ask.kept)
 
     def _finished(self, kept: list[Json]) -> ChatResult:
@@ -93,7 +93,8 @@ class SinkChatOpenAI(ChatOpenAI):
             return ChatResult(generations=[ChatGeneration(message=AIMessage(content=""))])
         return generate_from_stream(iter(chunks))
 
-    async def _relay(self, ask: Ask) -> None:
+    async def relay(self, ask: Ask) -> None:
+        """Send `ask` and read its answer to the end. Raises the SDK's errors, and `Failure` for a broken stream."""
         client: openai.AsyncOpenAI = self.root_async_client
         response = await client.post(
             "/chat/completions",

@@ -19,6 +19,14 @@ _OVERFLOW = re.compile(
 _OVERFLOW_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
 _NO_MODEL = re.compile(r"model\b.{0,200}\b(not found|does not exist|not exist|unknown|not loaded)", re.I | re.S)
 _NO_ROUTE = re.compile(r"^(404 )?(page )?not found$|no (such )?route|cannot post|invalid url|endpoint|\bpath\b", re.I)
+_PARAMS = {
+    "messages": "input",
+    "response_format": "text.format",
+    "reasoning_effort": "reasoning.effort",
+    "verbosity": "text.verbosity",
+    "max_tokens": "max_output_tokens",
+    "max_completion_tokens": "max_output_tokens",
+}
 _REPEATED = frozenset({502, 503, 504})
 
 
@@ -81,14 +89,21 @@ def _wrong_request(status: int, body: object, said: str, who: str, model: str) -
         )  # fmt: skip
     if status == 404 or code == "model_not_found" or (status == 400 and _NO_MODEL.search(said)):
         return RequestError(
-            f"The model '{model}' does not exist at {who[4:]}: {said}.", param="model", code="model_not_found"
+            f"The model '{model}' does not exist at the{who[3:]}: {said}.", param="model", code="model_not_found"
         )
-    param = fields.get("param")
     return RequestError(
         f"{who} refused the request (HTTP {status}): {said or 'no reason given'}.",
-        param=param if isinstance(param, str) else None,
+        param=_param(fields.get("param")),
         code=code if isinstance(code, str) else None,
     )
+
+
+def _param(theirs: object) -> str | None:
+    """A field of Chat Completions by its name in the Responses API."""
+    if not isinstance(theirs, str) or not theirs:
+        return None
+    field = re.split(r"[.\[]", theirs, maxsplit=1)[0]
+    return _PARAMS.get(field, theirs)
 
 
 def is_overflow(body: object) -> bool:

@@ -61,7 +61,7 @@ class Reading:
         for chunk in self._frames.end():
             self._chunk(chunk)
         if not self.heard:
-            raise UpstreamError(f"The model server {self._upstream.name} sent an empty answer.")
+            raise UpstreamError(f"The model server {self._upstream.name} sent neither events nor a completion.")
         if not (self.finished or self.ended):
             raise failures.cut_off(self._upstream)
         for chunk in self._repair.end():

@@ -76,7 +76,7 @@ class Registry:
         """Those that list `name`, old lists being renewed in the background; else those that could not be asked."""
         if any(one.list_is_old for one in backends):
             self.warm()
-        if not any(one.has(name) for one in backends):
+        if not any(one.has(name) for one in backends) or any(one.is_unasked for one in backends):
             await _list_all(backends, for_unknown=True)
         having = [one for one in backends if one.has(name)]
         return having or [one for one in backends if name != DEMO and one.may_have(name)]
