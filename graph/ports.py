@@ -1,6 +1,6 @@
 """What the machine needs of the world. Adapters fit these by shape; `server/app.py` hands them in."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -131,6 +131,11 @@ class Opening(Protocol):
     @property
     def entries(self) -> Sequence[Entry]:
         """Entries of the conversation so far, oldest first; never changed."""
+        ...
+
+    @property
+    def taken(self) -> Collection[str]:
+        """What the model calls the other tools of this run, the caller's own among them."""
         ...
 
     def show(self, item: Json) -> "OpenedItem":

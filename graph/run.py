@@ -1,6 +1,6 @@
 """What a response needs while it is made and what cannot be stored: emitter, model, open tools, secrets."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,14 +73,16 @@ class Run:
 
     async def open_tools(self, conversation: Sequence[Entry]) -> list[Entry]:
         """Ready everything the model may call; gives the items that were shown on the way."""
-        opening = _Opening(conversation, self.emitter)
+        tools = [*self.declared, *_found(conversation)]
+        self.offers = {offer.name: offer for offer in offers_of(tools)}
+        taken = set(self.offers)
+        opening = _Opening(conversation, taken, self.emitter)
         for tool in self.hosted:
             declared = [given for given in self.declared if given["type"] in tool.types]
             if declared:
                 for function in await tool.open(declared, opening):
                     self.functions[function.name] = function
-        tools = [*self.declared, *_found(conversation)]
-        self.offers = {offer.name: offer for offer in offers_of(tools)}
+                    taken.add(function.name)
         return opening.entries_shown()
 
     # ------------------------------------------------------------ call model
@@ -154,8 +156,9 @@ class Run:
 class _Opening:
     """See `ports.Opening`."""
 
-    def __init__(self, entries: Sequence[Entry], emitter: Emitter) -> None:
+    def __init__(self, entries: Sequence[Entry], taken: Collection[str], emitter: Emitter) -> None:
         self.entries = entries
+        self.taken = taken
         self._emitter = emitter
         self._shown: list[OpenItem] = []
 

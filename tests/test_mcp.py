@@ -158,6 +158,19 @@ def test_tools_of_one_name_are_told_apart_for_the_model_and_keep_it_on_the_wire(
     assert [item["output"] for item in shown] == ["fast both: 1", "slow both: 2", "nul::"]
 
 
+@promise("mcp.names")
+def test_a_tool_does_not_take_the_name_of_a_function_of_the_caller(
+    client: OpenAI, script: Script, model: str, fast: mcp_servers.Server
+) -> None:
+    script.will(together(("fast__both", {"text": "1"}), ("both", {})))
+    own: Any = {"type": "function", "name": "both", "parameters": {"type": "object", "properties": {}}}
+    response = client.responses.create(model=model, input="q", tools=[own, fast.tool()])
+    assert sorted(script.last.tool_names()) == ["both", "fast__both", "fast_tool", "long", "picture"]
+    assert [(item.type, getattr(item, "name", None)) for item in response.output] == [
+        ("mcp_list_tools", None), ("mcp_call", "both"), ("function_call", "both"),
+    ]  # fmt: skip
+
+
 @promise("mcp.images")
 def test_an_image_a_tool_returns_reaches_the_model(tell: Tell, script: Script, fast: mcp_servers.Server) -> None:
     script.will(calls("picture"), says("A pixel."))

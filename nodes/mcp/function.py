@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -104,20 +104,18 @@ def listed_tool(tool: Json) -> Json:
     }
 
 
-def model_names(tools: Sequence[tuple[str, str]]) -> list[str]:
+def model_names(tools: Sequence[tuple[str, str]], taken: Collection[str]) -> list[str]:
     """Names for the model, of (label, tool name): the tool's own where it is fit and nobody else has it."""
-    own = Counter(name for _, name in tools)
-    taken: set[str] = set()
-    names: list[str] = []
+    own = Counter([*taken, *(name for _, name in tools)])
+    names: dict[str, None] = dict.fromkeys(taken)
     for label, name in tools:
         wanted = name if _NAME.fullmatch(name) and own[name] == 1 else _fit(f"{label}__{name}")
         number = 1
-        while wanted in taken:
+        while wanted in names:
             number += 1
             wanted = f"{_fit(f'{label}__{name}')[: _NAME_CHARS - 5]}_{number}"
-        taken.add(wanted)
-        names.append(wanted)
-    return names
+        names[wanted] = None
+    return list(names)[len(taken) :]
 
 
 def _fit(name: str) -> str:

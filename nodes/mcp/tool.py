@@ -4,7 +4,7 @@ Servers are reached over streamable HTTP by `server_url`, and no call waits for 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -58,7 +58,7 @@ class Mcp:
         for listing in listings:
             if listing.failure:
                 raise _connector_failed(listing.server, listing.failure)
-        return self._functions(listings, sessions)
+        return self._functions(listings, sessions, opening.taken)
 
     async def close(self) -> None:
         if self._sessions:
@@ -81,9 +81,11 @@ class Mcp:
         except Unresolved:
             return  # told when its tools are listed
 
-    def _functions(self, listings: Sequence["_Listing"], sessions: "Sessions") -> list[Function]:
+    def _functions(
+        self, listings: Sequence["_Listing"], sessions: "Sessions", taken: Collection[str]
+    ) -> list[Function]:
         offered = [(listing.server, tool) for listing in listings for tool in listing.tools]
-        names = model_names([(server.label, tool["name"]) for server, tool in offered])
+        names = model_names([(server.label, tool["name"]) for server, tool in offered], taken)
         return [
             McpFunction(name, tool, server, partial(sessions.call, server.target), self._limits)
             for name, (server, tool) in zip(names, offered, strict=True)
