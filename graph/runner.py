@@ -222,8 +222,11 @@ class Runner:
         try:
             log.end(await self._complete(ask, head, run))
         except asyncio.CancelledError:
-            await self._discard(ask, run)
-            log.end(None)
+            if self._closing:
+                await self._fail(ask, run, Unavailable("The server was stopped while it made this response."))
+            else:
+                await self._discard(ask, run)
+                log.end(None)
         except Failure as failure:
             await self._fail(ask, run, failure)
         except Exception:

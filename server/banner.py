@@ -20,8 +20,8 @@ _EXAMPLE = """
 async def show(settings: Settings, address: str, house: House) -> None:
     """Print address, models, data directory, and a call that works."""
     base_url = f"{address}/v1"
+    print(f"GraphNexus {__version__} listens on {base_url}", flush=True)
     names = await _models(house)
-    print(f"GraphNexus {__version__} listens on {base_url}")
     print(f"Models: {_listed(names)}")
     print(f"Data:   {settings.directory}")
     keyed = settings.api_keys or await house.store.keys.list()

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from openai import NotFoundError, OpenAI
+from openai import NotFoundError, OpenAI, OpenAIError
 from openai.types.responses import FunctionToolParam, Response
 from pydantic import BaseModel
 from rich.console import Console
@@ -49,7 +49,10 @@ def run() -> None:
     with tempfile.TemporaryDirectory(prefix="graphnexus-demo-") as scratch, _server(Path(scratch)) as base_url:
         console.print(f"A server for this walk listens on {base_url}; it forgets everything at the end.")
         with OpenAI(base_url=base_url, api_key="any") as client:
-            Walk(client, console).all()
+            try:
+                Walk(client, console).all()
+            except OpenAIError as error:
+                sys.exit(f"graphnexus: the walk ended early, which is a bug: {error}")
 
 
 @contextmanager
