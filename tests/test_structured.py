@@ -39,11 +39,15 @@ def test_a_schema_is_given_to_a_model_server_that_can_enforce_it(client: OpenAI,
     assert response.text.to_dict()["format"]["schema"] == asked["json_schema"]["schema"]  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("rejected", [True, False])
 @promise("structured.emulated")
 def test_a_schema_is_explained_to_a_model_whose_server_cannot_enforce_it(
-    client: OpenAI, script: Script, model: str
+    client: OpenAI, script: Script, model: str, rejected: bool
 ) -> None:
-    script.rejects("response_format")
+    if not rejected:
+        script.ignores_schemas()
+    else:
+        script.rejects("response_format")
     script.will(says('```json\n{"name": "Ada", "age": 36}\n```'))
     response = client.responses.parse(model=model, input="Who?", text_format=Person)
     assert response.output_parsed == Person(name="Ada", age=36)
@@ -70,9 +74,12 @@ def test_an_answer_twice_of_the_wrong_shape_fails(tell: Tell, script: Script) ->
     assert [event["type"] for event in events[-2:]] == ["error", "response.failed"]
 
 
+@pytest.mark.parametrize("enforced", [True, False])
 @promise("structured.refusal")
-def test_a_refusal_is_no_answer_of_the_wrong_shape(client: OpenAI, script: Script, model: str) -> None:
+def test_a_refusal_is_no_answer_of_the_wrong_shape(client: OpenAI, script: Script, model: str, enforced: bool) -> None:
     script.will(refuses("I will not."))
+    if not enforced:
+        script.ignores_schemas()
     response = client.responses.parse(model=model, input="Who?", text_format=Person)
     assert response.output_parsed is None
     assert response.output[0].content[0].to_dict() == {"type": "refusal", "refusal": "I will not."}  # type: ignore[union-attr]

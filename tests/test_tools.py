@@ -230,7 +230,7 @@ def test_a_tool_type_we_do_not_have_is_refused_by_name(http: httpx2.Client, mode
 def test_a_shell_that_would_run_here_is_refused(http: httpx2.Client, model: str) -> None:
     error = refusal(http, model, tools=[{"type": "shell", "environment": {"type": "container_auto"}}])
     assert "tools[0]" in error["param"]
-    assert "container_auto" in error["message"]
+    assert "shell" in error["message"]
 
 
 @promise("tools.chat_style")

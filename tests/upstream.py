@@ -54,6 +54,7 @@ class Script:
         self.overrun = 0
         self._lines: deque[Line] = deque()
         self._rejected: dict[str, str] = {}
+        self._enforcing = True
         self._asked = threading.Condition()
 
     def will(self, *lines: Line) -> Self:
@@ -67,6 +68,11 @@ class Script:
     def rejects(self, parameter: str, message: str = "Unsupported parameter: '{}'.") -> Self:
         """Answer 400 to every request that has `parameter`; such requests use up no line."""
         self._rejected[parameter] = message.format(parameter)
+        return self
+
+    def ignores_schemas(self) -> Self:
+        """Take a `response_format` and pay no heed to it, as many servers do."""
+        self._enforcing = False
         return self
 
     @property
@@ -89,6 +95,8 @@ class Script:
         for parameter, message in self._rejected.items():
             if parameter in ask.body:
                 return fails(400, message, type="invalid_request_error", param=parameter, code="unsupported_parameter")
+        if pinned := _pinned(ask.body.get("response_format") or {}):
+            return says(json.dumps(pinned) if self._enforcing else "Hello!")
         with self._asked:
             self.seen.append(ask)
             self._asked.notify_all()
@@ -97,6 +105,14 @@ class Script:
             return fails(418, f"The script of {self.model} has no line left.")
         line = self._lines.popleft()
         return line if isinstance(line, Step) else line(ask)
+
+
+def _pinned(format: Json) -> Json | None:
+    """The one document a schema leaves room for: such a request asks what the server can do, and uses up no line."""
+    properties: Json = format.get("json_schema", {}).get("schema", {}).get("properties", {})
+    if properties and all(len(property.get("enum", ())) == 1 for property in properties.values()):
+        return {name: property["enum"][0] for name, property in properties.items()}
+    return None
 
 
 class Upstream:
