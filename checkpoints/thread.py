@@ -67,6 +67,10 @@ def _conditions(config: RunnableConfig | None, before: RunnableConfig | None) ->
     return [*used] or ["1 = 1"], [*used.values()]
 
 
+def newest(rows: Rows, limit: int) -> list[str]:
+    return [row[0] for row in rows.execute("SELECT id FROM thread ORDER BY key DESC LIMIT ?", (limit,)).fetchall()]
+
+
 def all_of(rows: Rows, thread_id: str) -> list[int]:
     return _keys(rows, "t.id = ?", (thread_id,))
 

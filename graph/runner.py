@@ -24,6 +24,7 @@ from graph.machine import build
 from graph.ports import Archive, Head, HostedTool, Located, Models
 from graph.run import Run
 from graph.seal import Seal
+from graph.shape import Shape
 from graph.snapshot import output_of, snapshot
 from graph.state import Entry, Record, State
 
@@ -92,7 +93,7 @@ class Runner:
         """Begin a response. Raises `RequestError` for what can be seen before it runs."""
         if self._closing:
             raise Unavailable("The server is shutting down.", retry_after_s=5)
-        run = await self._open(ask)
+        run = await self.open(ask)
         running = Running(run.response_id, run.emitter.log)
         head = await self._head(ask, running.id)
         running.task = asyncio.get_running_loop().create_task(self._make(ask, head, run))
@@ -110,7 +111,7 @@ class Runner:
 
     async def count_tokens(self, ask: Ask) -> int:
         """Input tokens of the prompt that `ask` would make; nothing is stored and nothing answered."""
-        run = await self._open(ask)
+        run = await self.open(ask)
         entries = await self._conversation(ask, run)
         await run.open_tools(entries)
         record = run.begin(ask.request, len(entries), 0)
@@ -119,7 +120,7 @@ class Runner:
 
     async def compact(self, ask: Ask) -> Json:
         """The conversation in fewer words, as a `response.compaction`; nothing is stored."""
-        run = await self._open(ask)
+        run = await self.open(ask)
         return await compacted(run, await self._conversation(ask, run), ask.request.get("instructions"))
 
     async def history(self, head: Head) -> list[Entry]:
@@ -148,9 +149,10 @@ class Runner:
 
     # ------------------------------------------------------------ what a run needs
 
-    async def _open(self, ask: Ask) -> Run:
+    async def open(self, ask: Ask, response_id: str | None = None) -> Run:
+        """A run of its own id, or of the one it goes on with."""
         model = await self._models.find(ask.model)
-        id = new_id("resp_")
+        id = response_id or new_id("resp_")
         return Run(
             response_id=id,
             owner=ask.owner,
@@ -158,7 +160,7 @@ class Runner:
             model=model,
             model_name=ask.model,
             seal=self._seal,
-            profile=await model.profile(),
+            profile=await model.profile(json_schema=Shape.of(ask.request) is not None),
             find_item=lambda item_id: self._archive.find_item(ask.owner, item_id),
             hosted=self._tools,
             declared=ask.declared,
@@ -223,15 +225,15 @@ class Runner:
             log.end(await self._complete(ask, head, run))
         except asyncio.CancelledError:
             if self._closing:
-                await self._fail(ask, run, Unavailable("The server was stopped while it made this response."))
+                await self.fail(ask, run, Unavailable("The server was stopped while it made this response."))
             else:
                 await self._discard(ask, run)
                 log.end(None)
         except Failure as failure:
-            await self._fail(ask, run, failure)
+            await self.fail(ask, run, failure)
         except Exception:
             logger.exception("A response failed on a bug", extra={"response_id": run.response_id})
-            await self._fail(ask, run, Failure("The server had an error while making this response."))
+            await self.fail(ask, run, Failure("The server had an error while making this response."))
         finally:
             if ask.conversation:
                 await self._archive.unlock(ask.conversation, run.response_id)
@@ -256,7 +258,7 @@ class Runner:
         if ask.stored:
             await self._archive.discard(run.response_id)
 
-    async def _fail(self, ask: Ask, run: Run, failure: Failure) -> None:
+    async def fail(self, ask: Ask, run: Run, failure: Failure) -> None:
         """Before the response was shown its failure is the answer; after, an event and a stored response."""
         log = run.emitter.log
         if not log.released:
