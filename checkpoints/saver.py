@@ -169,6 +169,10 @@ class AppendOnlySaver(BaseCheckpointSaver[int]):
 
         return work
 
+    async def athreads(self, limit: int) -> Sequence[str]:
+        """Ids of the newest threads, newest first."""
+        return await asyncio.wrap_future(self._database.read(lambda rows: thread.newest(rows, limit)))
+
     # ------------------------------------------------------------ delete and copy
 
     async def adelete_thread(self, thread_id: str) -> None:
