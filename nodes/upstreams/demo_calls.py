@@ -27,13 +27,13 @@ def calls_for(talk: Talk, tools: Sequence[Json], options: Json) -> list[Made]:
     functions = {cast(str, tool["function"]["name"]): cast(Json, tool["function"]) for tool in tools}
     if choice == "none" or not functions:
         return []
-    rounds = [named for part in _THEN.split(talk.last) if (named := _named(part, functions))]
-    rounds = rounds or [[fit] for fit in _fitting(talk.last, functions)]
+    rounds = [named for part in _THEN.split(talk.whole) if (named := _named(part, functions))]
+    rounds = rounds or [[fit] for fit in _fitting(talk.whole, functions)]
     done = _rounds_done(talk.messages)
     if done < len(rounds):
         made = rounds[done]
     elif done == 0 and (forced := _forced(choice, functions)):
-        made = [Made(forced, _arguments(functions[forced], talk.last))]
+        made = [Made(forced, _arguments(functions[forced], talk.whole))]
     else:
         return []
     return made[:1] if options.get("parallel_tool_calls") is False else made
@@ -73,10 +73,9 @@ def _named(text: str, functions: Mapping[str, Json]) -> list[Made]:
         pattern = "|".join(re.escape(one).replace("_", "[_ ]") for one in spelled)
         found += [(one.start(), one.end(), name) for one in re.finditer(rf"(?<!\w)(?:{pattern})(?!\w)", text, re.I)]
     found.sort()
-    ends = [start for start, _, _ in found[1:]] + [len(text)]
+    ends = [*(start for start, _, _ in found[1:]), len(text)]
     return [
-        Made(name, _arguments(functions[name], text[after:end]))
-        for (_, after, name), end in zip(found, ends, strict=True)
+        Made(name, _arguments(functions[name], text[at:end])) for (_, at, name), end in zip(found, ends, strict=False)
     ]
 
 
@@ -106,6 +105,6 @@ def _arguments(function: Json, text: str) -> str:
     """JSON written in `text`; else an instance of the tool's schema with words of `text`."""
     given = next(objects_in(text), None)
     schema: Json = function.get("parameters") or {}
-    text = re.sub(r"^\W*(?:the tool|tool|with|to|for|on|of|in|about|and)\b\W*", "", text.strip(), flags=re.I)
+    text = re.sub(r"^\W*(?:the tool|tool|with|to|for|on|of|in|about|and)\b\s*", "", text.strip(), flags=re.I)
     made = given if given is not None else instance_of({**schema, "type": "object"}, text)
     return orjson.dumps(made).decode()

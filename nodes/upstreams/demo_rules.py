@@ -13,7 +13,8 @@ WHO = "I am GraphNexus' built-in demo model: a small set of rules, not a languag
 _FACT = re.compile(r"\b(my|the) ([\w ]{2,30}?) (?:is|are) (?!what|who)([^.,!?\n]+)", re.I)
 _CALL_ME = re.compile(r"\b(?:call me|i am called|i'm called) ([^.,!?\n]+)", re.I)
 _ASKED = re.compile(
-    r"\b(?:what|who|which|tell me|remember|know|recall)\b.*?\b(my|the) ([\w ]{2,30}?)(?:\s+(?:is|are|was))?\s*[?.!]*$",
+    r"\b(?:what|who|which|tell me|remember|know|recall)\b[^.!?\n]*?"
+    r"\b(my|the) ([\w ]{2,30}?)(?: (?:is|are|was))?\s*(?:[?.!]|$)",
     re.I,
 )
 _SAY = re.compile(
@@ -25,7 +26,8 @@ _SPELLED = {"plus": "+", "minus": "-", "times": "*", "multiplied by": "*", "divi
 _CALCULATE = re.compile(r"\b(what|calculate|compute|how much|evaluate|solve)\b|=\s*\??$|^[\s\d.()+*/^%?=-]+$", re.I)
 _LIMIT = 10**15
 #: Of a message; rules look for short sentences.
-_READ_CHARS = 4000
+_READ_CHARS = 1000
+_EXPRESSION_CHARS = 200
 _OPERATIONS: Mapping[Any, Callable[..., Any]] = {  # pyright: ignore[reportUnknownVariableType] - generic overloads
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
     ast.Mod: operator.mod, ast.Pow: operator.pow, ast.USub: operator.neg, ast.UAdd: operator.pos,
@@ -47,6 +49,11 @@ class Talk:
     @property
     def last(self) -> str:
         return self.users[-1].strip() if self.users else ""
+
+    @property
+    def whole(self) -> str:
+        """What the user said last, however long."""
+        return next((text_of(one) for one in reversed(self.messages) if one.get("role") == "user"), "")
 
     @property
     def instructions(self) -> str:
@@ -117,7 +124,9 @@ def _recall(talk: Talk) -> str | None:
     value = talk.facts.get(key)
     if value:
         return f"{whose} is {value}."
-    return f"You have not told me {key.replace('my ', 'your ', 1)} in this conversation." if asked else None
+    if not key.startswith("my "):
+        return None
+    return f"You have not told me your {key[3:]} in this conversation."
 
 
 def _calculate(talk: Talk) -> str | None:
@@ -125,7 +134,7 @@ def _calculate(talk: Talk) -> str | None:
     for word, sign in _SPELLED.items():
         text = re.sub(rf"\s*{re.escape(word)}\s*", sign, text, flags=re.I)
     found = _EXPRESSION.search(text)
-    if not found or not _CALCULATE.search(text):
+    if not found or not _CALCULATE.search(text) or len(found[0]) > _EXPRESSION_CHARS:
         return None
     expression = " ".join(found[0].split())
     try:
@@ -180,7 +189,7 @@ def _instructions(talk: Talk) -> str | None:
 
 
 def _repeat(talk: Talk) -> str | None:
-    found = _SAY.search(talk.last)
+    found = _SAY.search(talk.whole)
     return found[1].strip().strip("\"“”'") if found else None
 
 

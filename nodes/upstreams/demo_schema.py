@@ -10,8 +10,12 @@ from graph.errors import Json
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w])")
 _QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”|'([^']+)'|`([^`]+)`")
-_AFTER = re.compile(r"\b(?:in|for|about|of|to|at|named|called|with|on)\s+(?:the\s+)?([^,.;:!?\n]+)", re.I)
+_AFTER = re.compile(
+    r"\b(?:in|for|about|of|to|at|named|called|with|on)\s+(?:the\s+)?([^,.;:!?\n]+?)(?=\s+(?:on|in|at|for|with|from|by|and)\s|[,.;:!?\n]|$)",
+    re.I,
+)
 _NAMES = re.compile(r"(?<=[a-z,] )[A-Z][\w-]+|^[A-Z][\w-]+(?= and )")
+_WHEN = re.compile(r"\d{4}-\d{2}-\d{2}|\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|today|tomorrow)\b", re.I)
 _FORMATS = {
     "date": re.compile(r"\b\d{4}-\d{2}-\d{2}\b"),
     "time": re.compile(r"\b\d{2}:\d{2}(?::\d{2})?\b"),
@@ -21,6 +25,8 @@ _FORMATS = {
 _SAMPLES = {"date": "2026-01-01", "time": "12:00:00", "date-time": "2026-01-01T12:00:00Z", "email": "ada@example.com",
             "uri": "https://example.com", "uuid": "00000000-0000-4000-8000-000000000000"}  # fmt: skip
 _DEPTH = 16
+#: Below it what may be null is null, so that schemas of lists and trees end.
+_OPTIONAL_DEPTH = 2
 
 
 class Words:
@@ -62,7 +68,7 @@ class Filler:
         return self._value(self._root, "", 0)
 
     def _value(self, schema: Json, key: str, depth: int) -> Any:
-        schema = self._resolved(schema)
+        schema = self._resolved(schema, depth)
         if "const" in schema:
             return schema["const"]
         if schema.get("enum"):
@@ -81,14 +87,15 @@ class Filler:
             case _:
                 return self._text(schema, key)
 
-    def _resolved(self, schema: Json) -> Json:
+    def _resolved(self, schema: Json, depth: int = 0) -> Json:
         """Follow `$ref`, the first `anyOf`/`oneOf` that is not null, and `allOf`."""
         for _ in range(_DEPTH):
             if "$ref" in schema:
                 schema = {**_at(self._root, schema["$ref"]), **{k: v for k, v in schema.items() if k != "$ref"}}
             elif choices := cast(list[Json], schema.get("anyOf") or schema.get("oneOf")):
                 rest = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf")}
-                schema = {**rest, **next((one for one in choices if one.get("type") != "null"), choices[0])}
+                wanted = (one for one in choices if (one.get("type") == "null") == (depth > _OPTIONAL_DEPTH))
+                schema = {**rest, **next(wanted, choices[0])}
             elif "allOf" in schema:
                 parts = cast(list[Json], schema["allOf"])
                 schema = _merged([{k: v for k, v in schema.items() if k != "allOf"}, *parts])
@@ -135,7 +142,8 @@ class Filler:
             return found[0] if found else _SAMPLES[form]
         if form in _SAMPLES:
             return _SAMPLES[form]
-        text = self._words.value_of(key) or self._words.phrase()
+        when = _WHEN.search(self._words.text) if re.search(r"date|day|when", key, re.I) else None
+        text = self._words.value_of(key) or (when[0] if when else self._words.phrase())
         if pattern := schema.get("pattern"):
             text = self._matching(pattern, text)
         text += "." * ((schema.get("minLength") or 0) - len(text))
