@@ -16,6 +16,7 @@ from langgraph.checkpoint.base import Checkpoint
 from checkpoints.database import Rows
 from checkpoints.encoding import dumps, is_tagged, loads, untagged
 from checkpoints.item_log import ItemLogs, Kept, LogRef
+from checkpoints.version import packed, unpacked
 from graph.errors import Json
 from graph.state import ItemLog
 
@@ -105,7 +106,7 @@ class Checkpoints:
         return {**small, **{name: _blob(rows, hash) for name, hash in body.get("b", {}).items()}, **found}
 
     def checkpoint(self, rows: Rows, row: Row) -> Checkpoint:
-        fields = {**row.body["c"], "id": row.address.checkpoint_id, "channel_values": self.values(rows, row)}
+        fields = {**unpacked(row.body["c"]), "id": row.address.checkpoint_id, "channel_values": self.values(rows, row)}
         return cast(Checkpoint, fields)
 
 
@@ -168,7 +169,7 @@ def _logs_of(rows: Rows, at: Address, parent_id: str | None) -> dict[str, LogRef
 
 def _encode(rows: Rows, checkpoint: Checkpoint, logs: Mapping[str, LogRef]) -> tuple[bytes, set[str]]:
     """The body, and the hashes of the blobs it names (which are stored here)."""
-    fields = {name: value for name, value in checkpoint.items() if name not in ("id", "channel_values")}
+    fields = packed({name: value for name, value in checkpoint.items() if name not in ("id", "channel_values")})
     refs = {name: list(ref) for name, ref in logs.items()}
     body: dict[str, dict[str, Any]] = {"c": fields, "v": {}, "t": {}, "b": {}, "l": refs}
     for name, value in checkpoint["channel_values"].items():

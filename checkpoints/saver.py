@@ -24,6 +24,7 @@ from checkpoints.checkpoint import Address, Checkpoints, Row, find, thread_key
 from checkpoints.database import Database, Rows
 from checkpoints.encoding import dumps, loads
 from checkpoints.item_log import Kept, LogCache
+from checkpoints.version import next_version
 from graph.errors import Json
 
 #: Checkpoints read at once while listing.
@@ -35,10 +36,10 @@ _UPSERT = {
 }
 
 
-class AppendOnlySaver(BaseCheckpointSaver[int]):
+class AppendOnlySaver(BaseCheckpointSaver[str]):
     """Stores state as JSON; channels that are an `ItemLog` by what they have more than their parent.
 
-    The logs it returns are shared with other readers: never change them. Versions are integers.
+    The logs it returns are shared with other readers: never change them.
     Writing and deleting waits for the commit; the synchronous methods block the calling thread meanwhile.
     """
 
@@ -47,6 +48,9 @@ class AppendOnlySaver(BaseCheckpointSaver[int]):
         self._database = database
         self._checkpoints = checkpoints
         self._cache = cache
+
+    def get_next_version(self, current: str | None, channel: None) -> str:
+        return next_version(current)
 
     # ------------------------------------------------------------ put
 

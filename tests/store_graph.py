@@ -134,6 +134,11 @@ async def opened(name: str, path: Path, **options: Any) -> AsyncIterator[Caller]
         yield Caller(store)
 
 
+async def state_at(caller: Caller, config: Any) -> Any:
+    """The state of a checkpoint or thread; empty when there is none."""
+    return (await caller.graph.aget_state(config)).values
+
+
 def used_bytes(path: Path) -> int:
     """What a SQLite file holds, free pages not counted."""
     connection = sqlite3.connect(path)

@@ -16,7 +16,7 @@ async def test_saver_passes_the_whole_conformance_suite(name: str, tmp_path: Pat
     made = 0
 
     @checkpointer_test(name=name)
-    async def saver() -> AsyncIterator[BaseCheckpointSaver[int]]:
+    async def saver() -> AsyncIterator[BaseCheckpointSaver[str]]:
         nonlocal made
         made += 1
         async with STORES[name](tmp_path / f"{made}.db") as store:

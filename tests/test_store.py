@@ -1,24 +1,21 @@
-"""Every store keeps conversations as they were: chains, branches, edits, deletes, crashes."""
+"""Every store keeps conversations as they were: chains, branches, edits, crashes."""
 
 import asyncio
-import os
 import statistics
 import subprocess
 import sys
-import threading
 import time
-import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from langgraph.types import Interrupt, Overwrite, Send
+from langgraph.types import Overwrite
 
 from checkpoints import STORES
-from graph.errors import NotFound, ToolFailed
+from graph.errors import ToolFailed
 from graph.state import ItemLog
-from tests.store_graph import Caller, message, opened, texts, used_bytes
+from tests.store_graph import Caller, message, opened, state_at, texts, used_bytes
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,10 +29,6 @@ def name(request: pytest.FixtureRequest) -> str:
 async def caller(name: str, tmp_path: Path) -> AsyncIterator[Caller]:
     async with opened(name, tmp_path / "store.db") as caller:
         yield caller
-
-
-async def state_at(caller: Caller, config: Any) -> Any:
-    return (await caller.graph.aget_state(config)).values
 
 
 # ---------------------------------------------------------------- chains and branches
@@ -128,88 +121,6 @@ async def test_log_of_another_branch_is_not_taken_for_a_continuation(name: str, 
         assert (await state_at(caller, moved))["items"] == other
 
 
-# ---------------------------------------------------------------- deleting
-
-
-async def test_deleting_the_middle_of_a_chain_leaves_its_children(name: str, tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    async with opened(name, path) as caller:
-        chain = await caller.chain(4)
-        asked = (await caller.store.responses.own_items(chain[1]))[0]["item"]["id"]
-        assert await caller.store.responses.find_item("local", asked)
-        assert await caller.store.responses.delete("local", chain[1].record["id"])
-        assert await caller.store.responses.find("local", chain[1].record["id"]) is None
-        assert await caller.store.responses.find_item("local", asked) is None
-        assert not await caller.store.responses.delete("local", chain[1].record["id"])
-        leaf = await caller.ask("Leaf", chain[3])
-    async with opened(name, path) as caller:
-        assert await caller.questions(leaf) == ["Question 0", "Question 1", "Question 2", "Question 3", "Leaf"]
-        gone = {"configurable": {"thread_id": leaf.thread_id, "checkpoint_id": chain[1].checkpoint_id}}
-        assert await state_at(caller, gone) == {}
-
-
-async def test_deleted_leaf_gives_its_place_to_nobody_else(caller: Caller) -> None:
-    chain = await caller.chain(3)
-    deleted = await caller.ask("Deleted", chain[-1])
-    assert await caller.store.responses.delete("local", deleted.record["id"])
-    again = await caller.ask("Again", chain[-1])
-    assert await caller.questions(again) == ["Question 0", "Question 1", "Question 2", "Again"]
-    with pytest.raises(NotFound):
-        await caller.store.responses.items(deleted)
-    with pytest.raises(NotFound):
-        await caller.store.responses.own_items(deleted)
-
-
-@pytest.mark.parametrize("how", ["delete", "thread", "prune", "keep_latest", "runs"])
-async def test_deleting_frees_what_nobody_needs(name: str, tmp_path: Path, how: str) -> None:
-    path = tmp_path / "store.db"
-    async with opened(name, path) as caller:
-        empty = used_bytes(path)
-        request = {"instructions": os.urandom(8000).hex()}
-        chain = await caller.chain(60, request=request, project="one")
-        fork = await caller.ask("Fork", chain[30], request=request, project="one")
-        other = await caller.ask("Stays")
-        full = used_bytes(path)
-        saver, thread_id = caller.store.saver, chain[0].thread_id
-        match how:
-            case "delete":
-                found = [found.metadata async for found in saver.alist(None, filter={"project": "one"})]
-                for metadata in found:
-                    assert await caller.store.responses.delete("local", metadata["response_id"])
-            case "thread":
-                await saver.adelete_thread(thread_id)
-            case "prune":
-                await saver.aprune([thread_id], strategy="delete")
-            case "keep_latest":
-                await saver.aprune([thread_id])
-            case _:
-                await saver.adelete_for_runs([stored.record["id"] + "-run" for stored in [*chain, fork]])
-        assert await caller.store.responses.find("local", chain[5].record["id"]) is None
-        assert await caller.questions(other) == ["Stays"]
-        left = [found async for found in saver.alist({"configurable": {"thread_id": thread_id}})]
-        if how == "keep_latest":
-            expected = [f"Question {turn}" for turn in range(31)] + ["Fork"]
-            assert texts(left[0].checkpoint["channel_values"]["items"])[::2] == expected
-            assert used_bytes(path) < full - 60_000
-        else:
-            assert left == []
-            assert used_bytes(path) <= empty + 64 * 1024, "rows, chunks or blobs stayed behind"
-
-
-async def test_copied_thread_outlives_its_source(name: str, tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    async with opened(name, path) as caller:
-        chain = await caller.chain(5)
-        await caller.store.saver.acopy_thread(chain[0].thread_id, "copy")
-        for stored in chain:
-            await caller.store.responses.delete("local", stored.record["id"])
-        await caller.store.saver.adelete_thread(chain[0].thread_id)
-    async with opened(name, path) as caller:
-        state = await state_at(caller, {"configurable": {"thread_id": "copy"}})
-        assert texts(state["items"])[::2] == [f"Question {turn}" for turn in range(5)]
-        assert state["request"] == chain[0].request
-
-
 # ---------------------------------------------------------------- crashes
 
 ENDLESS = """
@@ -264,116 +175,3 @@ async def test_failed_step_keeps_its_error_as_text(caller: Caller) -> None:
         await caller.graph.ainvoke({"input": "fail"}, config, durability="sync")
     (task,) = (await caller.graph.aget_state(config)).tasks
     assert "The model said no." in str(task.error)
-
-
-# ---------------------------------------------------------------- what may be stored
-
-
-async def test_writes_come_back_as_they_went(caller: Caller) -> None:
-    config = {"configurable": {"thread_id": "thread", "checkpoint_ns": "", "checkpoint_id": "0"}}
-    values = [
-        Send("tool", {"query": ("a", 1), "~": ["send", "x", {}, None]}, timeout=3),
-        (Interrupt({"ask": [1, 2.5, None]}, "id"),),
-        Overwrite([{"~": 1}]),
-        {"~": ["exception", "not one"]},
-        {"lc": 2, "type": "constructor", "id": ["os", "system"], "kwargs": {"command": "true"}},
-        "!{}",
-        "\u2028 and \U0001f600",
-    ]
-    empty: Any = {"v": 4, "id": "0", "ts": "", "channel_values": {}, "channel_versions": {}, "versions_seen": {}}
-    await caller.store.saver.aput({"configurable": {**config["configurable"], "checkpoint_id": None}}, empty, {}, {})
-    await caller.store.saver.aput_writes(config, [("channel", value) for value in values], "task")
-    found = await caller.store.saver.aget_tuple(config)
-    assert found
-    assert [write[2] for write in found.pending_writes or []] == values
-
-
-@pytest.mark.parametrize("value", [{1, 2}, b"bytes", float("nan"), object(), Path("x"), ItemLog, {1: 2}])
-async def test_anything_but_json_is_refused(caller: Caller, value: Any) -> None:
-    config = {"configurable": {"thread_id": "thread"}}
-    with pytest.raises(TypeError):
-        await caller.graph.aupdate_state(config, {"request": {"value": value}}, as_node="persist")
-    assert await state_at(caller, config) == {}
-
-
-# ---------------------------------------------------------------- memory, threads, loops
-
-
-async def test_read_gives_the_log_the_last_turn_left(caller: Caller) -> None:
-    stored = (await caller.chain(2))[-1]
-    log = await caller.store.responses.items(stored)
-    log.memo = "derived"
-    assert await caller.store.responses.items(stored) is log
-    after = await caller.ask("Next", stored)
-    assert (await caller.store.responses.items(after)).memo == "derived"
-
-
-async def test_cache_is_bounded(name: str, tmp_path: Path) -> None:
-    path, limit = tmp_path / "store.db", 2 * 2**20
-    async with opened(name, path) as caller:
-        logs = [await caller.ask("x" * 300_000) for _ in range(40)]
-    async with opened(name, path, cache_bytes=limit) as caller:
-        tracemalloc.start()
-        try:
-            for stored in logs:
-                assert len((await caller.questions(stored))[0]) == 300_000
-            kept, _ = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-    assert 0.1 * limit < kept < 1.5 * limit
-
-
-async def test_loops_of_several_threads_share_a_store(caller: Caller) -> None:
-    found: list[list[str]] = []
-
-    def other() -> None:
-        async def talk() -> None:
-            found.append(await caller.questions((await caller.chain(5))[-1]))
-
-        asyncio.run(talk())
-
-    threads = [threading.Thread(target=other) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    await asyncio.to_thread(lambda: [thread.join() for thread in threads])
-    assert found == [[f"Question {turn}" for turn in range(5)]] * 3
-
-
-async def test_synchronous_callers_are_served(caller: Caller) -> None:
-    config = {"configurable": {"thread_id": "thread"}}
-
-    def talk() -> list[str]:
-        caller.graph.invoke({"input": "Hello"}, config)
-        caller.graph.update_state(config, {"calls": []}, as_node="persist")
-        return [texts(state.values["items"])[0] for state in caller.graph.get_state_history(config, limit=2)]
-
-    assert await asyncio.to_thread(talk) == ["Hello", "Hello"]
-
-
-async def test_long_lists_are_filtered_and_limited_across_pages(caller: Caller) -> None:
-    chain = await caller.chain(55)
-    config = {"configurable": {"thread_id": chain[0].thread_id}}
-    saver = caller.store.saver
-    newest_first = [stored.checkpoint_id for stored in reversed(chain)]
-
-    async def listed(**options: Any) -> list[str]:
-        return [found.checkpoint["id"] async for found in saver.alist(config, **options)]
-
-    assert await listed() == newest_first
-    assert await listed(limit=31) == newest_first[:31]
-    oldest = chain[0].record["id"]
-    assert await listed(filter={"response_id": oldest}, limit=1) == [chain[0].checkpoint_id]
-    before = {"configurable": {**config["configurable"], "checkpoint_id": newest_first[40]}}
-    assert await listed(before=before) == newest_first[41:]
-
-
-def test_second_start_does_not_load_alembic(name: str, tmp_path: Path) -> None:
-    code = (
-        "import asyncio, sys; from pathlib import Path; from tests.store_graph import opened\n"
-        "async def main():\n"
-        "    async with opened(sys.argv[1], Path(sys.argv[2])): pass\n"
-        "asyncio.run(main()); print('alembic' in sys.modules)"
-    )
-    command = [sys.executable, "-c", code, name, str(tmp_path / "store.db")]
-    said = [subprocess.check_output(command, cwd=ROOT, text=True).strip() for _ in range(2)]
-    assert said == ["True", "False"]
