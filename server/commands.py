@@ -1,6 +1,7 @@
 """What the commands do: each reads its settings, builds what it needs and says what happens."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -36,6 +37,7 @@ def call(line: Sequence[str]) -> None:
 @app.command("serve", help=COMMANDS["serve"])
 @flags.with_settings(flags.ALL)
 def serve(settings: Settings) -> None:
+    gc.disable()  # until it serves: what is imported stays, and looking at it over and over costs a tenth of the start
     from server import banner, log
     from server.serve import listen, run
 

@@ -14,6 +14,7 @@ def configure(level: str, shape: Literal["text", "json"]) -> None:
     lines = logging.StreamHandler(sys.stderr)
     lines.setFormatter(_JsonLine() if shape == "json" else _TextLine())
     logging.basicConfig(level=logging.WARNING, handlers=[lines], force=True)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of every odd request
     for room in ("server", "nodes", "checkpoints", "graph"):
         logging.getLogger(room).setLevel(level.upper())
 

@@ -1,6 +1,7 @@
 """One process that listens, until it is told to stop."""
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -40,7 +41,7 @@ def run(app: FastAPI, settings: Settings, listening: socket.socket, announce: An
     config = uvicorn.Config(
         app,
         http="httptools",
-        ws="websockets-sansio",
+        ws="none",  # an attempt is answered at once, as the plain request it is too
         lifespan="on",
         access_log=False,
         log_config=None,
@@ -68,6 +69,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        gc.enable()
         if self.started and sockets:
             self._announcing = asyncio.create_task(self._announce(address(sockets[0]), self._house))
 
