@@ -49,7 +49,7 @@ class Text:
 
     def passes(self, text: str) -> bool:
         """Whether `text` can go on as it is; the usual case, kept cheap."""
-        return self._mode == "plain" and not self._held and (not self._tags or "<" not in text)
+        return self._mode == "plain" and not (self._held or self._trim) and (not self._tags or "<" not in text)
 
     def feed(self, text: str) -> list[Piece]:
         self._held += text
@@ -89,7 +89,7 @@ class Text:
             self._held = text
         for tag, close in _THOUGHTS.items():
             if text.startswith(tag):
-                self._mode, self._close, self._held = "thought", close, text[len(tag) :].lstrip("\n")
+                self._mode, self._close, self._held, self._trim = "thought", close, text[len(tag) :], True
                 return bool(self._held)
             if tag.startswith(text):
                 return False
@@ -97,6 +97,9 @@ class Text:
         return True
 
     def _plain(self, pieces: list[Piece]) -> bool:
+        if self._trim:
+            self._held = self._held.lstrip()
+            self._trim = not self._held
         at, tag = _earliest(self._held, self._tags)
         pieces.append(Piece("text", self._held[:at]))
         self._held = self._held[at:]
@@ -106,6 +109,9 @@ class Text:
         return True
 
     def _thought(self, pieces: list[Piece]) -> bool:
+        if self._trim:
+            self._held = self._held.lstrip("\n")
+            self._trim = not self._held
         at, tag = _earliest(self._held, (self._close,))
         pieces.append(Piece("thought", self._held[:at]))
         self._held = self._held[at + len(tag) :]
@@ -121,8 +127,7 @@ class Text:
         calls = calls_in(written, self._offered)
         pieces.append(Piece("call", calls=calls) if calls else Piece("text", written))
         # White space between calls is not an answer.
-        self._held = self._held.lstrip() if calls else self._held
-        self._mode = "plain"
+        self._mode, self._trim = "plain", bool(calls)
         return bool(self._held)
 
     def _whole(self) -> bool:
