@@ -13,8 +13,8 @@ from graph.ids import now
 from graph.input import entries_of
 from graph.offers import parsed
 from graph.ports import Outcome
-from graph.prompt import Shape, unfenced
 from graph.run import Run
+from graph.shape import Shape, unfenced
 from graph.snapshot import add_usage, snapshot, usage_of
 from graph.state import Call, Change, Entry, InputState, Outlook, Record, State
 from graph.turn import Answer, Rejected, Turn

@@ -1,11 +1,7 @@
 """The request of a response → the question put to a model: tools, options, and the shape of the answer."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, cast
-
-import orjson
-from jsonschema.exceptions import SchemaError, ValidationError, best_match  # pyright: ignore[reportUnknownVariableType]
-from jsonschema.validators import validator_for
+from typing import NamedTuple
 
 from graph.errors import Json
 from graph.offers import Offer
@@ -98,64 +94,3 @@ def _tool_options(request: Json, tools: Toolset) -> Json:
     if request.get("parallel_tool_calls") is False:
         options["parallel_tool_calls"] = False
     return options
-
-
-# ---------------------------------------------------------------- structured output
-
-
-class Shape(NamedTuple):
-    """The JSON an answer has to be."""
-
-    format: Json
-
-    @classmethod
-    def of(cls, request: Json) -> "Shape | None":
-        text: Json = request.get("text") or {}
-        shape: Json = text.get("format") or {}
-        return cls(shape) if shape.get("type") in ("json_schema", "json_object") else None
-
-    @property
-    def schema(self) -> Json:
-        return self.format.get("schema") or {"type": "object"}
-
-    def response_format(self) -> Json:
-        """As a model server takes it that can enforce it."""
-        if self.format["type"] == "json_object":
-            return {"type": "json_object"}
-        keys = ("name", "description", "schema", "strict")
-        return {"type": "json_schema", "json_schema": {key: self.format[key] for key in keys if key in self.format}}
-
-    def instruction(self) -> Json:
-        """As a model is asked for it whose server cannot."""
-        schema = orjson.dumps(self.schema).decode()
-        text = (
-            f"Answer with one JSON document and nothing else, no code fence. It must match this JSON Schema:\n{schema}"
-        )
-        return {"role": "system", "content": text}
-
-    def problem(self, text: str) -> str | None:
-        """Why `text` is not of this shape, in words for a model; None if it is."""
-        try:
-            value: Any = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            return f"It is not valid JSON: {error}."
-        problems = validator_for(self.schema)(self.schema).iter_errors(value)
-        error = cast(ValidationError | None, best_match(problems))
-        return f"At {error.json_path}: {error.message[:500]}." if error else None
-
-
-def schema_problem(schema: Json) -> str | None:
-    """Why a schema is none; None if it is one."""
-    try:
-        validator_for(schema).check_schema(schema)
-    except SchemaError as error:
-        return f"{error.json_path}: {error.message[:300]}"
-    return None
-
-
-def unfenced(text: str) -> str:
-    """JSON without the code fence that models like to put around it."""
-    stripped = text.strip()
-    if stripped.startswith("```") and stripped.endswith("```"):
-        stripped = stripped[3:-3].removeprefix("json").strip()
-    return stripped

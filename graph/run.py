@@ -11,8 +11,9 @@ from graph.events import Emitter, OpenItem
 from graph.ids import now
 from graph.offers import Offer
 from graph.ports import Function, HostedTool, Model, Profile, Prompt
-from graph.prompt import Shape, Toolset, callable_now, options_of
+from graph.prompt import Toolset, callable_now, options_of
 from graph.seal import Seal
+from graph.shape import Shape
 from graph.state import Entry, Record, State
 from graph.transcript import messages_of
 from graph.turn import Answer, Turn

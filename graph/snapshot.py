@@ -16,50 +16,47 @@ def output_of(entries: list[Entry]) -> list[Json]:
     return [entry["item"] for entry in sorted(entries, key=lambda entry: entry.get("at", 0))]
 
 
+#: What a response says of fields that its request left out.
+_DEFAULTS: Json = {
+    "instructions": None,
+    "max_output_tokens": None,
+    "max_tool_calls": None,
+    "parallel_tool_calls": True,
+    "safety_identifier": None,
+    "prompt_cache_key": None,
+    "prompt_cache_retention": None,
+    "prompt": None,
+    "user": None,
+    "service_tier": "auto",
+    "store": True,
+    "temperature": 1.0,
+    "top_p": 1.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    "top_logprobs": 0,
+    "tool_choice": "auto",
+    "tools": [],
+    "truncation": "disabled",
+    "metadata": {},
+}
+#: Facts of the record that a response shows as they are.
+_SHOWN = (
+    "id", "created_at", "completed_at", "status", "background", "error", "incomplete_details", "model",
+    "previous_response_id", "usage",
+)  # fmt: skip
+
+
 def snapshot(record: Record, request: Json, output: list[Json]) -> Json:
-    ended = record["status"] not in ("queued", "in_progress")
-
-    def sent(key: str, default: object = None) -> object:
-        value = request.get(key)
-        return default if value is None else value
-
-    return {
-        "id": record["id"],
-        "object": "response",
-        "created_at": record["created_at"],
-        "completed_at": record["completed_at"],
-        "status": record["status"],
-        "background": record["background"],
-        "error": record["error"],
-        "incomplete_details": record["incomplete_details"],
-        "instructions": sent("instructions"),
-        "max_output_tokens": sent("max_output_tokens"),
-        "max_tool_calls": sent("max_tool_calls"),
-        "model": record["model"],
-        "output": output,
-        "parallel_tool_calls": sent("parallel_tool_calls", True),
-        "previous_response_id": record["previous_response_id"],
-        "conversation": {"id": record["conversation"]} if record["conversation"] else None,
-        "reasoning": {"effort": None, "summary": None, **(request.get("reasoning") or {})},
-        "safety_identifier": sent("safety_identifier"),
-        "prompt_cache_key": sent("prompt_cache_key"),
-        "prompt_cache_retention": sent("prompt_cache_retention"),
-        "prompt": sent("prompt"),
-        "user": sent("user"),
-        "service_tier": "default" if ended else sent("service_tier", "auto"),
-        "store": sent("store", True),
-        "temperature": sent("temperature", 1.0),
-        "top_p": sent("top_p", 1.0),
-        "presence_penalty": sent("presence_penalty", 0.0),
-        "frequency_penalty": sent("frequency_penalty", 0.0),
-        "top_logprobs": sent("top_logprobs", 0),
-        "text": _TEXT | (request.get("text") or {}),
-        "tool_choice": sent("tool_choice", "auto"),
-        "tools": sent("tools", []),
-        "truncation": sent("truncation", "disabled"),
-        "usage": record["usage"],
-        "metadata": sent("metadata", {}),
-    }
+    """The response as it stands."""
+    response: Json = {"object": "response", "output": output, **_DEFAULTS}
+    response |= {key: request[key] for key in _DEFAULTS if request.get(key) is not None}
+    response |= {key: record[key] for key in _SHOWN}
+    response["conversation"] = {"id": record["conversation"]} if record["conversation"] else None
+    response["reasoning"] = {"effort": None, "summary": None, **(request.get("reasoning") or {})}
+    response["text"] = _TEXT | (request.get("text") or {})
+    if record["status"] not in ("queued", "in_progress"):
+        response["service_tier"] = "default"
+    return response
 
 
 def usage_of(chat: Json | None) -> Json:

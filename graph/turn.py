@@ -242,7 +242,7 @@ class Turn:
         self._answer.text = "".join(self._texts)
         if self._answer.finish in ("length", "content_filter"):
             self._cut()
-        elif not self.holds_text:
+        else:
             self._close_item()
         self._close_calls()
         return self._answer

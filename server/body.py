@@ -8,6 +8,9 @@ from starlette.requests import Request
 
 from graph.errors import RequestError
 
+#: Levels of nesting taken; the serializer, and the many layers that look at a request, stop somewhat later.
+_DEPTH = 100
+
 
 async def read_json(request: Request, limit_bytes: int) -> Any:
     """The body as JSON. Raises `RequestError`: 413 when it is too large, 400 when it is not JSON.
@@ -26,6 +29,23 @@ async def read_json(request: Request, limit_bytes: int) -> Any:
 
 
 def parse(body: bytes) -> Any:
+    """Raises `RequestError` for what is no JSON, or nested deeper than it could be written again."""
+    value = _parsed(body)
+    if body.count(b"[") + body.count(b"{") > _DEPTH and _depth(value) > _DEPTH:
+        raise RequestError(f"The JSON body of your request is nested deeper than {_DEPTH} levels.")
+    return value
+
+
+def _depth(value: Any) -> int:
+    level, depth = [value], 0
+    while level and depth <= _DEPTH:
+        inner = (list(one.values()) if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # JSON
+        level = [entry for one in inner for entry in one]  # pyright: ignore[reportUnknownVariableType]  # JSON
+        depth += 1
+    return depth
+
+
+def _parsed(body: bytes) -> Any:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, WebSocket
 from starlette.responses import Response
 
 from checkpoints import Stored
@@ -31,6 +31,12 @@ async def create(request: Request, owner: str = Depends(owner_of)) -> Response:
     if response is None:
         raise Unavailable("The response was given up: the server is shutting down.", retry_after_s=5)
     return json_response(response)
+
+
+@router.websocket("")
+async def refuse_socket(socket: WebSocket) -> None:
+    """There is no WebSocket mode here yet; 426 sends clients that probe for one back to HTTP at once."""
+    await socket.send_denial_response(Response(status_code=426))
 
 
 @router.get("/{response_id}")

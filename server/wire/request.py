@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
 
 from graph.errors import Json
-from graph.prompt import schema_problem
+from graph.shape import schema_problem
 from server.wire.items import InputItem, Wire
 from server.wire.problems import custom
 

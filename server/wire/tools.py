@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, TypeAdapter
 from graph.client_tools import BY_TYPE
 from graph.errors import Json, RequestError
 from graph.ports import HostedTool
-from graph.prompt import schema_problem
+from graph.shape import schema_problem
 from server.wire.items import Wire
 from server.wire.problems import custom, read
 
