@@ -32,11 +32,12 @@ def build(kinds: Sequence[str]) -> Machine:
     graph.add_node("call_model", call_model)
     for kind in kinds:
         graph.add_node(kind, execute, input_schema=Call)
-        graph.add_conditional_edges(kind, after_tool, ["call_model", "persist"])
+        graph.add_conditional_edges(kind, after_tool, {"reply": "call_model", "client's turn": "persist"})
     graph.add_node("persist", persist)
     graph.add_edge(START, "load")
     graph.add_edge("load", "call_model")
-    graph.add_conditional_edges("call_model", route_tool, [*kinds, "call_model", "persist"])
+    paths = {f"call {kind}": kind for kind in kinds}
+    graph.add_conditional_edges("call_model", route_tool, {**paths, "repair": "call_model", "answer": "persist"})
     graph.add_edge("persist", END)
     return graph
 
@@ -142,7 +143,7 @@ def route_tool(state: State) -> list[Send] | str:
     outlook = state["outlook"]
     if calls := outlook.get("calls"):
         return [Send(call["kind"], call) for call in calls]
-    return "call_model" if outlook.get("repair") else "persist"
+    return "repair" if outlook.get("repair") else "answer"
 
 
 async def execute(state: Call, runtime: Runtime[Run]) -> Change:
@@ -173,7 +174,7 @@ def _arguments(call: Call, shown: Any) -> Json:
 
 def after_tool(state: State) -> str:
     """The model hears what its tools said, unless the client has to answer first."""
-    return "persist" if state["outlook"].get("asked_client") else "call_model"
+    return "client's turn" if state["outlook"].get("asked_client") else "reply"
 
 
 # ---------------------------------------------------------------- persist

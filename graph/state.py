@@ -2,9 +2,10 @@
 
 import secrets
 from collections.abc import Iterable
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired
 
 from langgraph.channels import EphemeralValue  # pyright: ignore[reportMissingTypeStubs]
+from typing_extensions import TypedDict  # pydantic makes no schema of typing's before Python 3.12
 
 from graph.errors import Json
 
