@@ -20,7 +20,7 @@ from checkpoints.encoding import dumps_plain
 from graph.state import Entry, ItemLog
 
 #: Bytes in memory per byte of JSON: dicts, lists and strings of typical items, and what readers put into `memo`.
-_SWELL = 6
+_SWELL = 5
 
 _BRANCH = """
 WITH RECURSIVE branch(id, upto) AS (

@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - SQL is put together from constants of this package only
 
 import asyncio
+import uuid
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -141,15 +142,20 @@ def index(rows: Rows, key: int, value: Any, metadata: Json) -> list[int]:
         sql = "INSERT INTO beginning (response_id) VALUES (?) ON CONFLICT DO NOTHING"
         rows.execute(sql, (metadata["response_id"],))
     conversation_id = metadata.get("conversation_id")
-    if conversation_id is None or not _moves_head(record, metadata):
+    if conversation_id is None:
         return []
-    return _move_head(rows, conversation_id, key)
+    if _moves_head(record, metadata):
+        return _move_head(rows, conversation_id, key)
+    _begin_elsewhere(rows, conversation_id)
+    return []
 
 
 def _made_here(value: Any, metadata: Json) -> Record | None:
-    if not isinstance(value, dict) or not {"id", "owner", "status"} <= cast(Json, value).keys():
+    if not isinstance(value, dict):
         return None
     record = cast(Record, value)
+    if not all(isinstance(record.get(name), str) for name in ("id", "owner", "status")):
+        return None
     return record if metadata.get("response_id", record["id"]) == record["id"] else None
 
 
@@ -187,6 +193,15 @@ def _move_head(rows: Rows, conversation_id: str, key: int) -> list[int]:
         (key, key, conversation_id),
     )
     return abandoned(rows, old[0]) if old else []
+
+
+def _begin_elsewhere(rows: Rows, conversation_id: str) -> None:
+    """A conversation without a head leaves its thread to the run that is under way, which may not end well.
+
+    The next run would go on from the thread's newest checkpoint, since it has no head to name.
+    """
+    sql = "UPDATE conversation SET thread_id = ? WHERE id = ? AND checkpoint IS NULL"
+    rows.execute(sql, (str(uuid.uuid4()), conversation_id))
 
 
 def abandoned(rows: Rows, key: int | None) -> list[int]:

@@ -27,6 +27,8 @@ _READERS = 2
 _BUSY_S = 30.0
 #: An item log's chunk is clustered with its key; on larger pages it fits without an overflow page.
 _PAGE_BYTES = 8192
+#: What the write-ahead log shrinks to when it has been copied.
+_JOURNAL_BYTES = 64 * 2**20
 #: Freed pages below this are kept for the next writes.
 _SPARE_PAGES = 64
 
@@ -41,7 +43,7 @@ class SqliteStore:
 
 @asynccontextmanager
 async def open_sqlite(
-    path: Path, *, cache_bytes: int = 256 * 2**20, synchronous: Synchronous = "NORMAL"
+    path: Path, *, cache_bytes: int = 128 * 2**20, synchronous: Synchronous = "NORMAL"
 ) -> AsyncGenerator[SqliteStore]:
     """Open the file, making and migrating it as needed; closing waits for the writes under way.
 
@@ -105,6 +107,7 @@ def _connect(path: Path, synchronous: Synchronous = "NORMAL") -> sqlite3.Connect
         path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     connection.execute(f"PRAGMA synchronous = {synchronous}")
+    connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
     return connection
 
 
@@ -127,6 +130,7 @@ def _shrink(connection: sqlite3.Connection) -> None:
 
 def _prepare(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
     connection = _connect(path)
     try:
         connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")

@@ -95,6 +95,7 @@ async def test_copied_thread_outlives_its_source(name: str, tmp_path: Path) -> N
         await caller.store.saver.acopy_thread(chain[0].thread_id, "copy")
         for stored in chain:
             await caller.store.responses.delete("local", stored.record["id"])
+            await caller.store.responses.discard(stored.record["id"])
         await caller.store.saver.adelete_thread(chain[0].thread_id)
     async with opened(name, path) as caller:
         state = await state_at(caller, {"configurable": {"thread_id": "copy"}})

@@ -177,6 +177,16 @@ async def test_head_follows_finished_responses_and_edits(caller: Caller, durabil
     assert texts(await caller.store.responses.own_items(await talk(caller, made, "Three")))[0] == "Three"
 
 
+@pytest.mark.parametrize("durability", ["exit", "async"])
+async def test_conversation_begins_anew_after_a_first_response_that_failed(caller: Caller, durability: str) -> None:
+    made = await conversation(caller)
+    with pytest.raises(ToolFailed):
+        await talk(caller, made, "fail", durability)
+    assert await said(caller, made) == []
+    await talk(caller, made, "One", durability)
+    assert await said(caller, made) == ["One"]
+
+
 async def test_conversation_moves_to_the_thread_of_its_head(caller: Caller) -> None:
     made = await conversation(caller)
     stored = await caller.ask("Elsewhere", conversation_id=made.id)
@@ -198,7 +208,9 @@ async def test_deleted_response_stays_said_in_its_conversation(caller: Caller) -
 
 async def test_deleted_conversation_leaves_its_responses(caller: Caller) -> None:
     made = await conversation(caller)
-    stored = await talk(caller, made, "One")
+    stored = await talk(caller, made, "One", "sync")
+    thread = {"configurable": {"thread_id": stored.thread_id}}
+    steps = [state.config async for state in caller.graph.aget_state_history(thread)]
     place = {"thread_id": stored.thread_id, "checkpoint_id": stored.checkpoint_id, "conversation_id": made.id}
     added = message(made.id, "user", "Added")
     edited = await caller.graph.aupdate_state({"configurable": place}, {"items": [added]}, as_node="persist")
@@ -208,6 +220,7 @@ async def test_deleted_conversation_leaves_its_responses(caller: Caller) -> None
     assert texts(await caller.store.responses.items(stored))[0] == "One"
     assert await caller.store.responses.find_item("local", added["item"]["id"]) is None
     assert (await caller.graph.aget_state(edited)).values == {}
+    assert [state.config async for state in caller.graph.aget_state_history(thread)] == steps
 
 
 async def test_conversation_is_locked_by_one_response(caller: Caller) -> None:
@@ -265,6 +278,13 @@ async def test_key_revoked_by_another_process_stops_working_soon(name: str, tmp_
         async with asyncio.timeout(8):
             while await ours.store.keys.owner_of(secret):  # noqa: ASYNC110 - nobody tells us
                 await asyncio.sleep(0.1)
+
+
+async def test_file_is_nobody_elses(name: str, tmp_path: Path) -> None:
+    async with opened(name, tmp_path / "store.db") as caller:
+        await caller.ask("Secret")
+        modes = await asyncio.to_thread(lambda: [file.stat().st_mode & 0o077 for file in tmp_path.iterdir()])
+        assert set(modes) <= {0}
 
 
 async def test_two_processes_continue_each_other(name: str, tmp_path: Path) -> None:
