@@ -10,7 +10,7 @@ ARGS ?=
 CLIENTS := $(if $(shell command -v npm),$(wildcard tests/clients/package-lock.json))
 NODE_MODULES := $(CLIENTS:%/package-lock.json=%/node_modules/.stamp)
 
-.PHONY: help serve demo setup test check fix bench clean
+.PHONY: help serve demo setup test lint check fix bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -33,12 +33,13 @@ setup: .venv/.serve
 test: .venv/.dev $(NODE_MODULES)
 	$(BIN)/pytest $(ARGS)
 
-check: .venv/.dev $(NODE_MODULES)
+check: lint test
+
+lint: .venv/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/pytest $(ARGS)
 
 fix: .venv/.dev
 	$(BIN)/ruff check --fix

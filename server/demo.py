@@ -113,16 +113,15 @@ class Walk:
 
     def _continued(self, first: Response) -> Response:
         self._step("The conversation goes on", f'previous_response_id="{first.id[:14]}…", kept on the server')
-        return self._ask("What did I say first?", first)
+        return self._ask("My favourite colour is green.", first)
 
-    def _branched(self, first: Response, second: Response) -> None:
-        self._step(
-            "A second branch from the first answer", "the same previous_response_id again; no branch sees the other"
-        )
-        other = self._ask("Say: this is the other branch.", first)
-        for answer in (second, other):
-            items = self._client.responses.input_items.list(answer.id, order="asc").data
-            self._say(f"[dim]{answer.id[:14]}… has {len(items)} input items and came after {first.id[:14]}…[/]")
+    def _branched(self, first: Response, green: Response) -> None:
+        how = "the same previous_response_id once more; branches do not see each other"
+        self._step("A second branch from the first answer", how)
+        red = self._ask("My favourite colour is red.", first)
+        for branch, parent in (("first", green), ("second", red)):
+            self._say(f"[dim]in the {branch} branch:[/]")
+            self._ask("What is my favourite colour?", parent)
 
     def _called(self) -> None:
         self._step(
@@ -149,7 +148,8 @@ class Walk:
 
     def _structured(self) -> None:
         self._step("An answer in a given shape", "client.responses.parse(..., text_format=City)")
-        parsed = self._client.responses.parse(model=_MODEL, input="Name a city.", text_format=City)
+        question = "The name is Paris, the country is France."
+        parsed = self._client.responses.parse(model=_MODEL, input=question, text_format=City)
         self._say(
             f"[cyan]{escape(repr(parsed.output_parsed))}[/] [dim](the demo model fills shapes, it knows no cities)[/]"
         )
