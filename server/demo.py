@@ -150,9 +150,9 @@ class Walk:
         self._step("An answer in a given shape", "client.responses.parse(..., text_format=City)")
         question = "The name is Paris, the country is France."
         parsed = self._client.responses.parse(model=_MODEL, input=question, text_format=City)
-        self._say(
-            f"[cyan]{escape(repr(parsed.output_parsed))}[/] [dim](the demo model fills shapes, it knows no cities)[/]"
-        )
+        self._say(f"[bold]you[/]   {question}")
+        self._say(f"[bold]model[/] [cyan]{escape(repr(parsed.output_parsed))}[/]")
+        self._say("[dim]the shape was kept; the words are the question's, the demo model knows no cities[/]")
 
     def _forgotten(self, answer: Response) -> None:
         self._step("Retrieve and delete", f'client.responses.retrieve("{answer.id[:14]}…"), then delete')

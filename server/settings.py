@@ -159,8 +159,8 @@ class Settings(BaseSettings):
     max_model_turns: Annotated[int, Field(gt=0)] = 50
     """Model turns of one response."""
     mcp_allow_private: bool | None = None
-    """Let requests name MCP servers on loopback and private addresses. Default: loopback only, and only while
-    `host` is loopback and there are no API keys."""
+    """Let requests name MCP servers on loopback and private addresses. Default: only while just this machine can
+    reach the server and there are no configured API keys."""
     mcp_connect_timeout_s: Seconds = 15.0
     """Seconds an MCP server has to open a session and list its tools."""
     mcp_call_timeout_s: Seconds = 120.0
