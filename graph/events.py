@@ -53,6 +53,8 @@ class Emitter:
         self._lanes: list[_Lane] = []
         self._live = 0
         self._open: dict[int, OpenItem] = {}
+        #: Items that are done, by output index.
+        self.done: dict[int, Item] = {}
 
     def lifecycle(self, status: str, response: Json) -> None:
         """`response.<status>` with the whole response in it."""
@@ -152,6 +154,7 @@ class OpenItem:
         if self.item["type"] not in _WITHOUT_STATUS:
             fields = {"status": "completed", **fields}
         self.item = {**self.item, **fields}
+        self.emitter.done[self.index] = self.item
         self.emitter.say(self.index, "response.output_item.done", {"output_index": self.index, "item": self.item})
         self.emitter.closed(self.index)
         return self.item

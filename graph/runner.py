@@ -265,25 +265,28 @@ class Runner:
             await self._discard(ask, run)
             log.refuse(failure)
             return
-        left: list[Entry] = [{"item": item.item, "at": item.index} for item in run.emitter.abandon()]
-        response = await self._failed(ask, run, failure, left)
+        run.emitter.abandon()
+        response = await self._failed(ask, run, failure)
         run.emitter.error(failure)
         run.emitter.lifecycle("failed", response)
         log.end(response, failure)
 
-    async def _failed(self, ask: Ask, run: Run, failure: Failure, left: list[Entry]) -> Json:
+    async def _failed(self, ask: Ask, run: Run, failure: Failure) -> Json:
         """Keep what there is of a failed response; gives it as it is kept."""
         found = await self._archive.head_of_response(ask.owner, run.response_id) if ask.stored else None
         config = _config(found[0] if found else Head(""), response_id=run.response_id)
         state: Any = (await self.stored.aget_state(config)).values if found else {}
         begun: Record = state.get("response") or run.begin(ask.request, 0, 0)
         record: Record = {**begun, "status": "failed", "error": failure.as_response_error(), "usage": None}
+        done = run.emitter.done
         if found:
+            items: list[Entry] = state.get("items") or []
+            kept = {entry.get("at") for entry in items[record["output_at"] :]}
+            left: list[Entry] = [{"item": done[at], "at": at} for at in sorted(done) if at not in kept]
             await self.stored.aupdate_state(
                 config, {"items": left, "response": record, "outlook": {}}, as_node="persist"
             )
-        items: list[Entry] = [*(state.get("items") or []), *left]
-        return snapshot(record, ask.request, output_of(items[record["output_at"] :]))
+        return snapshot(record, ask.request, [done[at] for at in sorted(done)])
 
 
 def _config(head: Head, **facts: str | None) -> RunnableConfig:
