@@ -71,8 +71,9 @@ class ChatModel:
     async def _ask(self, prompt: Prompt, sink: Sink) -> None:
         traced = is_traced()
         kept: list[Json] = []
+        feed = _both(sink.feed, kept.append) if traced else sink.feed
         repair = Repair(offered_by(prompt.tools, prompt.options))
-        reading = Reading(self._upstream, prompt.model, repair, _both(sink.feed, kept.append) if traced else sink.feed)
+        reading = Reading(self._upstream, prompt.model, repair, feed)
         ask = Ask(orjson.dumps(self._learned.body(prompt)), reading, sink.accepted, kept)
         try:
             if traced:
@@ -86,8 +87,8 @@ class ChatModel:
         except (openai.APIConnectionError, httpx2.HTTPError) as error:
             if not reading.finished:
                 raise self._broken(error, begun=ask.taken) from error
-        if repair.notes:
-            extra = {"upstream": self._upstream.name, "notes": repair.notes}
+        if reading.notes:
+            extra = {"upstream": self._upstream.name, "notes": reading.notes}
             logger.debug("Repaired an answer of a model server", extra=extra)
 
     def _refusal(self, error: openai.APIStatusError, prompt: Prompt) -> Exception:

@@ -52,8 +52,8 @@ class Backend:
         client = await self.client()
         from nodes.upstreams.adapter import ChatModel
 
-        model = ChatModel(client, self.upstream, name, self._patience)
-        self._models[name] = model
+        made = await asyncio.to_thread(ChatModel, client, self.upstream, name, self._patience)
+        model = self._models.setdefault(name, made)
         if len(self._models) > _LIMIT_MODELS:
             self._models.popitem(last=False)
         return model

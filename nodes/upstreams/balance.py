@@ -35,7 +35,7 @@ class Balanced:
     async def count_tokens(self, prompt: Prompt) -> int:
         """By asking for an answer of one token: the only count that every server has."""
         usage = _Usage()
-        await self.answer(replace(prompt, options={**prompt.options, "max_tokens": 1}), usage)
+        await self.answer(replace(prompt, options={**prompt.options, "max_tokens": 1, "stream": False}), usage)
         if usage.prompt_tokens is None:
             raise UpstreamError(f"The model server of '{self._name}' does not say how many tokens a prompt has.")
         return usage.prompt_tokens

@@ -66,10 +66,10 @@ def is_traced() -> bool:
 class SinkChatOpenAI(ChatOpenAI):
     """See the module."""
 
-    def _should_stream(self, **options: Any) -> bool:  # type: ignore[override] - passes all on
+    def _should_stream(self, **options: Any) -> bool:
         return _ask.get() is None and super()._should_stream(**options)
 
-    def _should_use_protocol_streaming(self, **options: Any) -> bool:  # type: ignore[override] - passes all on
+    def _should_use_protocol_streaming(self, **options: Any) -> bool:
         return _ask.get() is None and super()._should_use_protocol_streaming(**options)
 
     async def _agenerate(
@@ -83,15 +83,18 @@ class SinkChatOpenAI(ChatOpenAI):
         if ask is None:
             return await super()._agenerate(messages, stop, run_manager, **kwargs)
         await self.relay(ask)
-        return self._finished(ask.kept)
+        return self._finished(ask)
 
-    def _finished(self, kept: list[Json]) -> ChatResult:
-        """The answer as LangChain's tracers see it; empty when none watches and nothing was kept."""
-        made = (self._convert_chunk_to_generation_chunk(chunk, AIMessageChunk, {}) for chunk in kept)
+    def _finished(self, ask: Ask) -> ChatResult:
+        """The answer as LangChain's tracers see it, with what was repaired in it."""
+        made = (self._convert_chunk_to_generation_chunk(chunk, AIMessageChunk, {}) for chunk in ask.kept)
         chunks = [chunk for chunk in made if chunk]
         if not chunks:
             return ChatResult(generations=[ChatGeneration(message=AIMessage(content=""))])
-        return generate_from_stream(iter(chunks))
+        result = generate_from_stream(iter(chunks))
+        if notes := ask.reading.notes:
+            result.generations[0].message.response_metadata["repaired"] = notes
+        return result
 
     async def relay(self, ask: Ask) -> None:
         """Send `ask` and read its answer to the end. Raises the SDK's errors, and `Failure` for a broken stream."""
@@ -107,9 +110,9 @@ class SinkChatOpenAI(ChatOpenAI):
         ask.taken = True
         ask.accepted()
         try:
-            await _read(response, ask.reading)  # type: ignore[arg-type] - `cast_to` makes it a Response
+            await _read(response, ask.reading)  # pyright: ignore[reportArgumentType] - `cast_to` makes it a Response
         finally:
-            await response.aclose()  # type: ignore[union-attr] - likewise
+            await response.aclose()
 
 
 #: Bytes are read as they come off the socket, so they must not be compressed.

@@ -50,7 +50,9 @@ class Learned:
         body: Json = {"model": prompt.model, "messages": self._messages(prompt.messages)}
         if prompt.tools:
             body["tools"] = list(prompt.tools)
-        body |= {**prompt.options, "stream": True, "stream_options": {"include_usage": True}}
+        body |= {"stream": True, **prompt.options}
+        if body["stream"]:
+            body["stream_options"] = {"include_usage": True}
         if self._upstream.openai and "max_tokens" in body:
             body["max_completion_tokens"] = body.pop("max_tokens")
         for name in self.refused:

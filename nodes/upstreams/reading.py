@@ -33,6 +33,11 @@ class Reading:
         """Whether `[DONE]` has come: nothing of use will follow."""
         return self._frames.ended
 
+    @property
+    def notes(self) -> list[str]:
+        """What had to be repaired so far."""
+        return self._repair.notes
+
     def packet(self, packet: bytes) -> None:
         for chunk in self._frames.feed(packet):
             self._chunk(chunk)

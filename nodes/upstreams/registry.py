@@ -47,6 +47,8 @@ class Registry:
 
     async def find(self, name: str) -> Model:
         """See `Models`. What a single upstream does not list is asked of it all the same: it may know better."""
+        if name == DEMO and not self._backends:
+            return self._demo
         backends = [one for one in await self._known() if one.upstream.kind == "chat"]
         if len(backends) == 1 and not backends[0].upstream.models and name != DEMO:
             return Balanced(name, backends)
