@@ -89,6 +89,8 @@ class LogCache:
             self.size_bytes -= size_bytes
             if log is None or len(log) <= len(kept.log):
                 log, size_bytes = kept.log, kept.size_bytes
+            if size_bytes > self._limit_bytes:
+                return
             self._logs[kept.ref.lineage] = (log, size_bytes)
             self.size_bytes += size_bytes
             while self.size_bytes > self._limit_bytes:

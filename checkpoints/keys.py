@@ -14,7 +14,7 @@ from checkpoints.database import Database, Rows
 from graph.ids import now
 
 #: How long a key is believed to be good (or not) without asking the database again.
-_TRUST_S = 5.0
+_TRUST_S = 2.0
 _REMEMBERED = 10_000
 
 
@@ -28,7 +28,7 @@ class Key:
 
 
 class Keys:
-    """A revoked key stops working at once in this process, within 5 s in others."""
+    """A revoked key stops working at once in this process, within 2 s in others."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -276,7 +276,7 @@ async def test_key_revoked_by_another_process_stops_working_soon(name: str, tmp_
         (key,) = await theirs.store.keys.list()
         assert await theirs.store.keys.revoke(key.id)
         async with asyncio.timeout(8):
-            while await ours.store.keys.owner_of(secret):  # noqa: ASYNC110 - nobody tells us
+            while await ours.store.keys.owner_of(secret):
                 await asyncio.sleep(0.1)
 
 

@@ -129,6 +129,8 @@ def _addressed_by_callers() -> None:
         sa.Column("holder", sa.Text),
         **_CLUSTERED,
     )
+    locked = sa.text("holder IS NOT NULL")
+    op.create_index("conversation_holder", "conversation", ["holder"], sqlite_where=locked, postgresql_where=locked)
     op.create_table(
         "api_key",
         sa.Column("id", sa.Text, primary_key=True),
