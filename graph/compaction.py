@@ -77,7 +77,7 @@ async def compact_if_due(state: State, run: Run) -> list[Entry]:
     """The compaction item a conversation over its threshold gets, said on the wire; nothing below it."""
     threshold = _threshold(state["request"])
     log = state["items"]
-    if threshold is None or state["outlook"].get("repair") or log[-1]["item"]["type"] == "compaction":
+    if threshold is None or not log or state["outlook"].get("repair") or log[-1]["item"]["type"] == "compaction":
         return []
     if not await _over(threshold, state, run):
         return []

@@ -136,14 +136,14 @@ class ApplyPatchTool:
 
 
 class ComputerTool:
-    types = ("computer", "computer_use_preview", "computer_use")
+    types = ("computer", "computer_use_preview")
     call = "computer_call"
     output = "computer_call_output"
 
     @staticmethod
     def offers(tool: Json) -> Iterator[Offer]:
         preview = tool["type"] != "computer"
-        size = f" The screen is {tool['display_width']}x{tool['display_height']}." if tool.get("display_width") else ""
+        size = f" The screen is {tool['display_width']}x{tool['display_height']}." if preview else ""
         kinds = ["click", "double_click", "drag", "keypress", "move", "screenshot", "scroll", "type", "wait"]
         numbers = {key: {"type": "integer"} for key in ("x", "y", "scroll_x", "scroll_y")}
         action: Json = {

@@ -30,7 +30,7 @@ async def ask_of(body: Any, owner: str, house: House) -> Ask:
         read(CREATE_RESPONSE, body)
     given: Json = {key: value for key, value in body.items() if value is not None}
     _refuse_combinations(given)
-    tools = checked_tools(given.get("tools"), house.tools)
+    tools = checked_tools(given.get("tools", ()), house.tools)
     _check_choice(given.get("tool_choice"), tools, house.tools)
     request = {key: given[key] for key in _KEPT if key in given}
     if tools:
@@ -38,7 +38,7 @@ async def ask_of(body: Any, owner: str, house: House) -> Ask:
     return Ask(
         owner=owner,
         request=request,
-        input=typed_items(given.get("input", [])),
+        input=typed_items(given.get("input", []), "input"),
         declared=given.get("tools", ()),
         previous_response_id=given.get("previous_response_id"),
         conversation=await conversation_of(given, owner, house),
@@ -46,11 +46,15 @@ async def ask_of(body: Any, owner: str, house: House) -> Ask:
     )
 
 
-def typed_items(given: str | list[Json]) -> str | list[Json]:
-    """Input items with the type spelled out."""
+def typed_items(given: str | list[Json], at: str) -> str | list[Json]:
+    """Input items with the type spelled out, and the tools some of them bring checked; these are the client's own."""
     if isinstance(given, str):
         return given
-    return [{**item, "type": item_type(item)} for item in given]
+    typed: list[Json] = [{**item, "type": item_type(item)} for item in given]
+    for index, item in enumerate(typed):
+        if item["type"] in ("tool_search_output", "additional_tools"):
+            item["tools"] = checked_tools(item["tools"], (), f"{at}[{index}].tools")
+    return typed
 
 
 async def conversation_of(given: Json, owner: str, house: House) -> str | None:

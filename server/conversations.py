@@ -117,7 +117,7 @@ async def _entries(request: Request, conversation: Conversation) -> Sequence[Ent
 
 async def _append(request: Request, conversation: Conversation, items: list[Json]) -> list[Entry]:
     ids = item_ids(conversation.id)
-    typed = typed_items(items)
+    typed = typed_items(items, "items")
     if any(item["type"] == "item_reference" for item in typed if isinstance(item, dict)):
         raise RequestError("A conversation takes items, not references to items.", param="items", code="invalid_value")
     added: list[Entry] = [{"item": stored_form(item, ids)} for item in typed if isinstance(item, dict)]

@@ -92,22 +92,16 @@ class HostedChoice(Wire):
     ]  # fmt: skip
 
 
-class AllowedTool(Wire):
-    type: str
-    name: str | None = None
-    server_label: str | None = None
+OneTool = NamedChoice | McpChoice | HostedChoice
 
 
 class AllowedTools(Wire):
     type: Literal["allowed_tools"]
     mode: Literal["auto", "required"]
-    tools: Annotated[list[AllowedTool], Field(min_length=1, max_length=128)]
+    tools: Annotated[list[Annotated[OneTool, Field(discriminator="type")]], Field(min_length=1, max_length=128)]
 
 
-Choice = (
-    Literal["none", "auto", "required"]
-    | Annotated[NamedChoice | McpChoice | HostedChoice | AllowedTools, Field(discriminator="type")]
-)
+Choice = Literal["none", "auto", "required"] | Annotated[OneTool | AllowedTools, Field(discriminator="type")]
 Include = Literal[
     "file_search_call.results", "web_search_call.action.sources", "web_search_call.results",
     "code_interpreter_call.outputs", "message.output_text.logprobs", "reasoning.encrypted_content",

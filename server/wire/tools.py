@@ -71,10 +71,11 @@ class ShellTool(Wire):
     environment: Environment | None = None
 
 
-class ComputerTool(Wire):
-    type: Literal["computer", "computer_use", "computer_use_preview"]
-    display_width: int | None = None
-    display_height: int | None = None
+class ComputerPreviewTool(Wire):
+    type: Literal["computer_use_preview"]
+    display_width: int
+    display_height: int
+    environment: Literal["windows", "mac", "linux", "ubuntu", "browser"]
 
 
 class ToolSearchTool(Wire):
@@ -85,12 +86,12 @@ class ToolSearchTool(Wire):
 
 
 class PlainTool(Wire):
-    type: Literal["local_shell", "apply_patch"]
+    type: Literal["local_shell", "apply_patch", "computer"]
 
 
 _CLIENT = TypeAdapter[Any](
     Annotated[
-        FunctionTool | CustomTool | NamespaceTool | ShellTool | ComputerTool | ToolSearchTool | PlainTool,
+        FunctionTool | CustomTool | NamespaceTool | ShellTool | ComputerPreviewTool | ToolSearchTool | PlainTool,
         Field(discriminator="type"),
     ]
 )
@@ -101,10 +102,10 @@ _NOT_HERE = frozenset({
 })  # fmt: skip
 
 
-def checked_tools(tools: Sequence[Any] | None, hosted: Sequence[HostedTool]) -> list[Json]:
+def checked_tools(tools: Sequence[Any], hosted: Sequence[HostedTool], at: str = "tools") -> list[Json]:
     """The tools as `response.tools` shows them. Raises `RequestError` naming `tools[i]…`."""
     ours = {type: tool for tool in hosted for type in tool.types}
-    return [_checked(tool, f"tools[{index}]", ours) for index, tool in enumerate(tools or ())]
+    return [_checked(tool, f"{at}[{index}]", ours) for index, tool in enumerate(tools)]
 
 
 def _checked(tool: Any, param: str, ours: Mapping[str, HostedTool]) -> Json:
@@ -112,6 +113,10 @@ def _checked(tool: Any, param: str, ours: Mapping[str, HostedTool]) -> Json:
         raise RequestError(f"Invalid type for '{param}': expected an object.", param=param, code="invalid_type")
     tool = cast(Json, tool)
     kind = tool.get("type")
+    if isinstance(kind, dict | list):
+        raise RequestError(
+            f"Invalid type for '{param}.type': expected a string.", param=f"{param}.type", code="invalid_type"
+        )
     if kind in ours:
         return ours[kind].check(tool, param)
     if kind in BY_TYPE:
@@ -145,6 +150,8 @@ def _supported(ours: Mapping[str, HostedTool]) -> str:
 
 
 def _echo(tool: Json) -> Json:
+    if tool["type"] == "namespace":
+        return {**tool, "description": tool.get("description") or ""}
     if tool["type"] != "function":
         return tool
     strict = tool.get("strict")
