@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from checkpoints import STORES
@@ -44,6 +45,9 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="GraphNexus", lifespan=lifespan, docs_url=None, redoc_url=None)
     handle_failures(app)
     app.add_middleware(RequestId)
+    if settings.allowed_origins:
+        every, pages = ["*"], settings.allowed_origins
+        app.add_middleware(CORSMiddleware, allow_origins=pages, allow_methods=every, allow_headers=every)
     for module in (responses, conversations, gateway):
         app.include_router(module.router)
     app.add_api_route("/health", health, methods=["GET"], include_in_schema=False)

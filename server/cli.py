@@ -14,6 +14,7 @@ COMMANDS = {
     "serve": "Serve the API on http://127.0.0.1:8000/v1 until stopped.",
     "demo": "Start a server with the built-in model and walk through what it can do, offline.",
     "doctor": "Say what is configured, what can be reached, what is missing and how to mend it.",
+    "settings": "List every setting: a flag of serve, a variable GRAPHNEXUS_…, a key of graphnexus.toml.",
     "keys": "Create, list and revoke the keys that open the server.",
 }
 

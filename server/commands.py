@@ -71,6 +71,11 @@ def demo() -> None:
     demo.run()
 
 
+@app.command("settings", help=COMMANDS["settings"])
+def settings() -> None:
+    print(flags.table())
+
+
 @keys.command("create")
 @flags.with_settings(_DATA)
 def create(

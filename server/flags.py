@@ -1,12 +1,14 @@
 """Every setting as a flag of the command line, made from `Settings` itself."""
 
 import inspect
+import json
 from collections.abc import Callable, Collection
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import typer
+from pydantic.fields import FieldInfo
 
 from server.settings import Settings, load
 
@@ -51,6 +53,20 @@ def _flag(name: str) -> inspect.Parameter:
     default = "" if field.default in (None, False, ()) else f" Default: {field.default}."
     spelling = "--" + name.replace("_", "-")
     names = [f"{spelling}/--no-{spelling[2:]}"] if kind is bool else [spelling]
-    option = typer.Option(*names, help=f"{field.description}{default}", metavar=shown, show_default=False)
+    option = typer.Option(*names, help=f"{_meaning(field)}{default}", metavar=shown, show_default=False)
     annotation = Annotated[kind | None, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def table() -> str:
+    """Every setting in Markdown, one row each: name, default, meaning."""
+    rows = [f"| `{name}` | {_default(field)} | {_meaning(field)} |" for name, field in Settings.model_fields.items()]
+    return "\n".join(["| setting | default | what it is |", "| --- | --- | --- |", *rows])
+
+
+def _meaning(field: FieldInfo) -> str:
+    return " ".join((field.description or "").split())
+
+
+def _default(field: FieldInfo) -> str:
+    return "" if field.default in (None, ()) else f"`{json.dumps(field.default, default=str)}`"

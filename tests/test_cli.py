@@ -16,6 +16,7 @@ import pytest
 from openai import OpenAI
 
 from server import __version__
+from server.settings import Settings
 from tests.conftest import StartServer
 from tests.process import ROOT, Server, free_port
 from tests.upstream import Upstream, says
@@ -79,6 +80,12 @@ def test_a_bad_variable_and_a_bad_file_are_one_line_too(tmp_path: Path) -> None:
     file = graphnexus("serve", "--config", str(config))
     assert file.returncode == 2
     assert one_line(file.stderr) == f"graphnexus: prot: there is no such setting ({config})"
+
+
+def test_settings_lists_every_setting() -> None:
+    rows = graphnexus("settings").stdout.splitlines()[2:]
+    assert [row.split("`")[1] for row in rows] == list(Settings.model_fields)
+    assert all(row.count("|") == 4 for row in rows)
 
 
 def test_an_unknown_flag_is_refused() -> None:
@@ -229,6 +236,9 @@ def test_pages_and_names_can_be_allowed(start_server: StartServer) -> None:
     ours = start_server("--allowed-origins", "http://page.example", "--allowed-hosts", "proxy.example")
     allowed = {"host": "proxy.example", "origin": "http://page.example"}
     assert httpx2.get(f"{ours.url}/models", headers=allowed).status_code == 200
+    asked = {**allowed, "access-control-request-method": "POST", "access-control-request-headers": "content-type"}
+    preflight = httpx2.options(f"{ours.url}/responses", headers=asked)
+    assert preflight.headers["access-control-allow-origin"] == "http://page.example"
     assert httpx2.get(f"{ours.url}/models", headers={"origin": "http://other.example"}).status_code == 403
 
 
