@@ -18,7 +18,9 @@ def upgrade() -> None:
     _checkpoints()
     _item_log()
     _blobs()
-    _addressed_by_callers()
+    _responses()
+    _conversations()
+    _keys()
 
 
 def _key() -> sa.Column[int]:
@@ -99,7 +101,7 @@ def _blobs() -> None:
     )
 
 
-def _addressed_by_callers() -> None:
+def _responses() -> None:
     op.create_table(
         "response",
         sa.Column("id", sa.Text, primary_key=True),
@@ -118,6 +120,9 @@ def _addressed_by_callers() -> None:
     op.create_index("response_unfinished", "response", ["status"], sqlite_where=unfinished, postgresql_where=unfinished)
     # Runs that have a checkpoint and no record yet.
     op.create_table("beginning", sa.Column("response_id", sa.Text, primary_key=True), **_CLUSTERED)
+
+
+def _conversations() -> None:
     op.create_table(
         "conversation",
         sa.Column("id", sa.Text, primary_key=True),
@@ -131,6 +136,9 @@ def _addressed_by_callers() -> None:
     )
     locked = sa.text("holder IS NOT NULL")
     op.create_index("conversation_holder", "conversation", ["holder"], sqlite_where=locked, postgresql_where=locked)
+
+
+def _keys() -> None:
     op.create_table(
         "api_key",
         sa.Column("id", sa.Text, primary_key=True),
