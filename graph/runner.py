@@ -87,8 +87,6 @@ class Runner:
         self.stored = machine.compile(checkpointer=archive.checkpointer)
         self.unstored = machine.compile()
 
-    # ------------------------------------------------------------ from outside
-
     async def start(self, ask: Ask) -> Running:
         """Begin a response. Raises `RequestError` for what can be seen before it runs."""
         if self._closing:
@@ -147,8 +145,6 @@ class Runner:
         if self._running:
             await asyncio.wait(self._running, timeout=5)
 
-    # ------------------------------------------------------------ what a run needs
-
     async def open(self, ask: Ask, response_id: str | None = None) -> Run:
         """A run of its own id, or of the one it goes on with."""
         model = await self._models.find(ask.model)
@@ -177,8 +173,6 @@ class Runner:
         elif ask.conversation:
             head = await self._archive.head_of_conversation(ask.owner, ask.conversation) or head
         return [*await self._archive.history(head), *await entries_of(ask.input, run)]
-
-    # ------------------------------------------------------------ where to go on from
 
     async def _head(self, ask: Ask, response_id: str) -> Head:
         if ask.previous_response_id is not None:
@@ -215,8 +209,6 @@ class Runner:
         if head is None:
             raise NotFound(f"Conversation with id '{conversation_id}' not found.", param="conversation")
         return head
-
-    # ------------------------------------------------------------ one response
 
     async def _make(self, ask: Ask, head: Head, run: Run) -> None:
         """The task of one response. Whatever happens, its log ends and its conversation is free again."""
