@@ -192,7 +192,7 @@ async def _until_gone(wire: Connection) -> None:
 
 
 async def _until(wire: Connection, event: threading.Event) -> None:
-    while not (event.is_set() or wire.gone.is_set()):  # noqa: ASYNC110 - the event belongs to another thread
+    while not (event.is_set() or wire.gone.is_set()):
         await asyncio.sleep(0.005)
 
 

@@ -3,23 +3,21 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openai import OpenAI
 
 from tests.contract import promise
+from tests.horrors import BODIES, ODD, RICH, horrors, places
 from tests.process import Server
 from tests.upstream import Script, says
 
 Json = dict[str, Any]
-DEEP = "[" * 100_000 + "]" * 100_000
-NESTED: Any = "x"
-for _ in range(400):
-    NESTED = {"a": NESTED}
 
 
 def wrong(http: httpx2.Client, body: Any, param: str | None = None, code: str | None = None) -> Json:
@@ -90,25 +88,6 @@ def test_messages_are_those_of_openai(http: httpx2.Client, model: str) -> None:
     assert wrong(http, {"input": "q"})["message"] == "Missing required parameter: 'model'."
 
 
-BODIES: dict[str, bytes] = {
-    "nothing": b"",
-    "no JSON": b"hello",
-    "half JSON": b'{"model": "m", "input": "q',
-    "a list": b"[]",
-    "a text": b'"q"',
-    "null": b"null",
-    "invalid UTF-8": b'{"model": "m", "input": "\xff\xfe"}',
-    "UTF-16": '{"model": "m", "input": "q"}'.encode("utf-16"),
-    "deep lists": DEEP.encode(),
-    "deep input": b'{"model": "m", "input": ' + DEEP.encode() + b"}",
-    "NaN": b'{"model": "m", "input": "q", "temperature": NaN}',
-    "infinity": b'{"model": "m", "input": "q", "temperature": 1e999}',
-    "a huge number": b'{"model": "m", "input": "q", "max_output_tokens": 1' + b"0" * 5000 + b"}",
-    "null byte": b'{"model": "m\x00", "input": "q"}',
-    "form": b"model=m&input=q",
-}
-
-
 @pytest.mark.parametrize("raw", BODIES.values(), ids=BODIES)
 @pytest.mark.parametrize("path", ["/responses", "/responses/input_tokens", "/responses/compact", "/conversations"])
 @promise("errors.bodies")
@@ -118,63 +97,6 @@ def test_a_body_that_is_no_request_is_refused(http: httpx2.Client, raw: bytes, p
         return  # everything of a conversation may be left out
     body_is_object = raw.startswith(b'{"model": "m\x00"')
     assert 400 <= answer.status_code < 500 or (path == "/conversations" and body_is_object), answer.text[:300]
-
-
-def horrors(model: str) -> Iterator[tuple[str, Json]]:
-    """Requests that are odd but may be meant; each may be answered or refused, but never breaks anything."""
-    ten_mb = "x" * 10_000_000
-    message: Json = {"role": "user", "content": "q"}
-    yield "10 MB of text", {"input": ten_mb}
-    yield "11 MB of text", {"input": ten_mb + "x" * 1_000_000}
-    yield "10 MB of instructions", {"input": "q", "instructions": ten_mb}
-    yield "10 MB of metadata", {"input": "q", "metadata": {"k": ten_mb}}
-    yield "a key of 10 MB", {"input": "q", ten_mb: 1}
-    yield "10,000 items", {"input": [message] * 10_000}
-    yield "10,000 parts", {"input": [{"role": "user", "content": [{"type": "input_text", "text": "q"}] * 10_000}]}
-    yield "10,000 tools", {"input": "q", "tools": [{"type": "function", "name": f"f{n}"} for n in range(10_000)]}
-    yield "two tools of one name", {"input": "q", "tools": [{"type": "function", "name": "f"}] * 2}
-    yield "deep metadata", {"input": "q", "metadata": NESTED}
-    yield "a deep schema", {"input": "q", "tools": [{"type": "function", "name": "f", "parameters": NESTED}]}
-    yield "a deep format", {"input": "q", "text": {"format": {"type": "json_schema", "name": "x", "schema": NESTED}}}
-    yield "a deep extra", {"input": "q", "extra": NESTED}
-    yield "null bytes", {"input": "a\x00b", "instructions": "\x00", "metadata": {"k\x00": "v\x00"}, "user": "\x00"}
-    yield "null bytes in items", {"input": [{"role": "user", "id": "msg_\x00", "content": "a\x00"}]}
-    yield "lone surrogates", {"input": "a\ud800b", "metadata": {"k": "\udfff"}, "instructions": "\ud83d"}
-    yield "lone surrogates in keys", {"input": "q", "metadata": {"\ud800": "v"}, "\ud800": 1}
-    yield "odd spaces", {"input": "\u2028\u2029\x85\ufeff\u202e"}
-    yield "empty input", {"input": ""}
-    yield "no items", {"input": []}
-    yield "an empty message", {"input": [{"role": "user", "content": []}]}
-    yield "an id used twice", {"input": [{**message, "id": "msg_1"}, {**message, "id": "msg_1"}]}
-    yield "a foreign id", {"input": [{**message, "id": "../../etc/passwd"}]}
-    yield "a very long id", {"input": [{**message, "id": "msg_" + "x" * 100_000}]}
-    yield "a recursive schema", {"input": "q", "tools": [
-        {"type": "function", "name": "f", "parameters": {"$ref": "#"}}]}  # fmt: skip
-    yield "a remote schema", {"input": "q", "text": {"format": {
-        "type": "json_schema", "name": "x", "schema": {"$ref": "http://127.0.0.1:9/x.json"}}}}  # fmt: skip
-    yield "a broken data URL", {"input": [
-        {"role": "user", "content": [{"type": "input_image", "image_url": "data:image/png;base64,%%%"}]}]}  # fmt: skip
-    yield "a local file", {"input": [
-        {"role": "user", "content": [{"type": "input_image", "image_url": "file:///etc/passwd"}]}]}  # fmt: skip
-    yield "a file id nobody has", {"input": [
-        {"role": "user", "content": [{"type": "input_file", "file_id": "file-x"}]}]}  # fmt: skip
-    yield "an image without source", {"input": [{"role": "user", "content": [{"type": "input_image"}]}]}
-    yield "a huge integer", {"input": "q", "max_output_tokens": 10**30}
-    yield "a model of 1 MB", {"input": "q", "model": "m" * 1_000_000}
-    yield "a compaction nobody made", {"input": [{"type": "compaction", "encrypted_content": "x"}, message]}
-    yield "an approval of nothing", {"input": [
-        {"type": "mcp_approval_response", "approval_request_id": "mcpr_x", "approve": True}, message]}  # fmt: skip
-    yield "a call whose output comes first", {"input": [
-        {"type": "function_call_output", "call_id": "c", "output": "1"},
-        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}]}  # fmt: skip
-    yield "two outputs of one call", {"input": [
-        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
-        *[{"type": "function_call_output", "call_id": "c", "output": "1"}] * 2]}  # fmt: skip
-    yield "a call with broken arguments", {"input": [
-        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{"},
-        {"type": "function_call_output", "call_id": "c", "output": "1"}]}  # fmt: skip
-    yield "a prompt template", {"input": "q", "prompt": {"id": "pmpt_x"}}
-    yield "background", {"input": "q", "background": True, "store": False, "stream": False}
 
 
 NAMES = [name for name, _ in horrors("")]
@@ -230,11 +152,41 @@ def test_odd_paths_are_4xx_in_openais_shape(http: httpx2.Client, method: str, pa
         assert answer.status_code >= 400 or answer.status_code == 307, answer.text
 
 
+PLACES = list(places(RICH))
+
+
+@pytest.mark.parametrize("remove", [False, True])
+@promise("errors.mutations")
+def test_a_rich_request_with_anything_replaced_or_removed_breaks_nothing(
+    http: httpx2.Client, script: Script, model: str, remove: bool
+) -> None:
+    script.always(says("{}")).ignores_schemas()
+    send = {"content-type": "application/json"}
+    whole = http.post("/responses", json={"model": model, **RICH})
+    assert whole.status_code == 200, whole.text
+
+    @given(st.sampled_from(PLACES), ODD)
+    @settings(max_examples=len(PLACES) if remove else 150, deadline=None, database=None)
+    def holds(path: tuple[Any, ...], odd: Any) -> None:
+        body = json.loads(json.dumps({"model": model, **RICH}))
+        place = body
+        for step in path[:-1]:
+            place = place[step]
+        if remove:
+            del place[path[-1]]
+        else:
+            place[path[-1]] = odd
+        answer = http.post("/responses", content=json.dumps(body).encode(), headers=send)
+        assert answer.status_code == 200 or 400 <= answer.status_code < 500, f"{path} {odd!r}: {answer.text}"
+
+    holds()
+
+
 @promise("errors.schemathesis")
 def test_no_request_our_own_document_describes_gives_5xx(server: Server, log_watch: None) -> None:
     command = [
         Path(sys.executable).with_name("schemathesis"), "run", f"{server.origin}/openapi.json", "--checks",
-        "not_a_server_error", "--max-examples", "10", "--phases", "examples,coverage,fuzzing", "--seed", "1",
+        "not_a_server_error", "--max-examples", "4", "--phases", "fuzzing", "--seed", "1",
         "--suppress-health-check", "all", "--include-path-regex", "^/v1/", "--generation-database", "none",
         "--no-shrink", "--continue-on-failure", "--request-timeout", "10",
     ]  # fmt: skip

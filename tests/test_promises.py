@@ -4,7 +4,7 @@ import ast
 from collections import Counter
 from pathlib import Path
 
-from tests.contract import PROMISES
+from tests.promised import PROMISES
 
 TESTS = Path(__file__).parent
 

@@ -55,10 +55,16 @@ class Script:
         self._lines: deque[Line] = deque()
         self._rejected: dict[str, str] = {}
         self._enforcing = True
+        self._always: Line | None = None
         self._asked = threading.Condition()
 
     def will(self, *lines: Line) -> Self:
         self._lines.extend(lines)
+        return self
+
+    def always(self, line: Line) -> Self:
+        """What to say when there is no other line, however often."""
+        self._always = line
         return self
 
     def forget(self) -> None:
@@ -100,10 +106,10 @@ class Script:
         with self._asked:
             self.seen.append(ask)
             self._asked.notify_all()
-        if not self._lines:
+        line = self._lines.popleft() if self._lines else self._always
+        if line is None:
             self.overrun += 1
             return fails(418, f"The script of {self.model} has no line left.")
-        line = self._lines.popleft()
         return line if isinstance(line, Step) else line(ask)
 
 
