@@ -15,6 +15,7 @@ from nodes.upstreams.demo import say
 from nodes.upstreams.demo_schema import instance_of
 from nodes.upstreams.failures import refusal, retry_after_s
 from nodes.upstreams.probe import Learned
+from nodes.upstreams.reading import Reading
 from nodes.upstreams.repair import Repair, as_chunk
 from nodes.upstreams.sse import Frames
 from nodes.upstreams.upstream import Upstream
@@ -230,6 +231,32 @@ def test_a_whole_completion_is_one_chunk() -> None:
     message = {"role": "assistant", "content": None, "tool_calls": [function("f", {"a": 1}, id="x")]}
     got = repaired([as_chunk({"choices": [{"message": message, "finish_reason": "stop"}]})])
     assert calls_of(got) == [("f", {"a": 1})]
+
+
+STRANGE = [
+    {"choices": "none"},
+    {"choices": [7]},
+    delta(tool_calls="f"),
+    delta(tool_calls=[{"function": "f"}]),
+    {"choices": [{"delta": "x"}]},
+    {"error": {"message": "out of memory"}},
+    {"error": "out of memory"},
+    {"message": "out of memory", "code": 500},
+    {"detail": "out of memory"},
+]
+
+
+def reading() -> Reading:
+    return Reading(UPSTREAM, "m", Repair({}), lambda chunk: None)
+
+
+@pytest.mark.parametrize("chunk", STRANGE, ids=str)
+def test_a_chunk_of_another_shape_is_the_upstreams_failure(chunk: Json) -> None:
+    framed = reading()
+    with pytest.raises(UpstreamError):
+        framed.packet(event(chunk) + event(delta("stop"))) or framed.close()
+    with pytest.raises(UpstreamError):
+        reading().whole(orjson.dumps(chunk))
 
 
 # ---------------------------------------------------------------- reading a refusal

@@ -1,7 +1,7 @@
 """One answer being read: bytes of the model server in, repaired chunks into the sink."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import orjson
 
@@ -43,23 +43,22 @@ class Reading:
             self._chunk(chunk)
 
     def _chunk(self, chunk: Json) -> None:
-        if chunk.get("error") is not None:
+        if chunk.get("error") is not None or _is_bare_error(chunk):
             raise failures.broken_stream(chunk, self._upstream, self._model)
-        choices: list[Any] | None = chunk.get("choices")
-        if choices:
-            if choices[0].get("finish_reason"):
-                self.finished = True
-        elif choices is None and not chunk.get("usage"):
-            self._strange(chunk)
-            return
-        self.heard = True
-        for mended in self._repair.mend(chunk):
+        for mended in self._mended(chunk):
             self._feed(mended)
 
-    def _strange(self, chunk: Json) -> None:
-        """A frame of no known meaning: an error without its envelope, or a note such as a ping."""
-        if "message" in chunk or "detail" in chunk:
-            raise failures.broken_stream(chunk, self._upstream, self._model)
+    def _mended(self, chunk: Json) -> Sequence[Json]:
+        choices: list[Any] | None = chunk.get("choices")
+        if choices is None and not chunk.get("usage"):
+            return ()  # a ping, or another note of no known meaning
+        self.heard = True
+        try:
+            if choices and choices[0].get("finish_reason"):
+                self.finished = True
+            return self._repair.mend(chunk)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise UpstreamError(f"The model server {self._upstream.name} sent a chunk of an unknown shape.") from error
 
     def close(self) -> None:
         """The body has ended. Raises `UpstreamError` when the answer has not."""
@@ -80,5 +79,10 @@ class Reading:
             raise UpstreamError(f"The model server {self._upstream.name} sent no JSON: {error}.") from error
         if not isinstance(completion, dict):
             raise UpstreamError(f"The model server {self._upstream.name} sent no completion.")
-        self._chunk(as_chunk(completion))  # pyright: ignore[reportUnknownArgumentType] - JSON objects have text keys
+        self._chunk(as_chunk(cast(Json, completion)))
         self.close()
+
+
+def _is_bare_error(chunk: Json) -> bool:
+    """Whether it is an error without its envelope (vLLM, FastAPI)."""
+    return "choices" not in chunk and ("message" in chunk or "detail" in chunk)

@@ -16,7 +16,8 @@ from nodes.upstreams.spoken import Piece, Text, is_object
 
 logger = logging.getLogger(__name__)
 
-_REPLACED = frozenset({"content", "reasoning_content", "reasoning", "tool_calls", "function_call"})
+_BESIDE = ("reasoning_content", "reasoning", "tool_calls", "function_call")
+_REPLACED = frozenset({"content", *_BESIDE})
 _REASONS = {"eos": "stop", "eos_token": "stop", "end_turn": "stop", "function_call": "tool_calls",
             "max_tokens": "length"}  # fmt: skip
 
@@ -120,9 +121,10 @@ class Repair:
             return (chunk if choices is not None else {**chunk, "choices": []},)
         choice = choices[0]
         delta: Json | None = choice.get("delta")
-        if delta and len(delta) == 1 and choice.get("finish_reason") is None:
+        if delta and choice.get("finish_reason") is None:
             content = delta.get("content")
-            if type(content) is str and self._text.passes(content):
+            alone = len(delta) == 1 or not any(map(delta.get, _BESIDE))
+            if alone and type(content) is str and self._text.passes(content):
                 return (chunk,)
         return self._mended(chunk, choice, delta or {})
 
@@ -216,17 +218,20 @@ def _told(content: object) -> tuple[str, str]:
 
 
 def as_chunk(completion: Json) -> Json:
-    """A whole completion as the one chunk of a stream."""
-    choices: list[Json] = [
-        {
-            "index": choice.get("index", 0),
-            "delta": choice.get("message") or choice.get("delta") or {},
-            "logprobs": choice.get("logprobs"),
-            "finish_reason": choice.get("finish_reason") or "stop",
-        }
-        for choice in completion.get("choices") or ()
-    ]
-    return {**completion, "object": "chat.completion.chunk", "choices": choices}
+    """A whole completion as the one chunk of a stream; what is no completion is left as it is."""
+    choices = completion.get("choices")
+    if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in cast(list[object], choices)):
+        return completion
+    return {**completion, "object": "chat.completion.chunk", "choices": [*map(_as_delta, cast(list[Json], choices))]}
+
+
+def _as_delta(choice: Json) -> Json:
+    return {
+        "index": choice.get("index", 0),
+        "delta": choice.get("message") or choice.get("delta") or {},
+        "logprobs": choice.get("logprobs"),
+        "finish_reason": choice.get("finish_reason") or "stop",
+    }
 
 
 def offered_by(tools: Sequence[Json], options: Json) -> dict[str, Json]:
