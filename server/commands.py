@@ -42,6 +42,7 @@ def serve(settings: Settings) -> None:
     from server.serve import listen, run
 
     log.configure(settings.log_level, settings.log_format)
+    _make_directory(settings)
     check_reach(settings, lambda: bool(asyncio.run(_kept_keys(settings))))
     try:
         listening = listen(settings.host, settings.port)
@@ -120,9 +121,7 @@ def _day(unix_s: int) -> str:
 
 
 async def _kept_keys(settings: Settings) -> list["Key"]:
-    """Every key ever made; makes no file where there is none."""
-    if not settings.database.exists():
-        return []
+    """Every key ever made."""
     async with _open(settings) as store:
         return await store.keys.list()
 
@@ -130,5 +129,13 @@ async def _kept_keys(settings: Settings) -> list["Key"]:
 def _open(settings: Settings) -> AbstractAsyncContextManager["Store"]:
     from checkpoints import open_sqlite
 
-    settings.directory.mkdir(parents=True, exist_ok=True)
+    _make_directory(settings)
     return open_sqlite(settings.database)
+
+
+def _make_directory(settings: Settings) -> None:
+    try:
+        settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BadSetting(f"data_dir: {settings.directory} cannot be made: {reason}") from None

@@ -42,9 +42,6 @@ def data(tmp_path: Path) -> tuple[str, str]:
     return "--data-dir", str(tmp_path / "kept")
 
 
-# ------------------------------------------------------------ what it says
-
-
 def test_the_version_is_printed_both_ways() -> None:
     assert graphnexus("--version").stdout == graphnexus("version").stdout == f"graphnexus {__version__}\n"
 
@@ -88,13 +85,18 @@ def test_settings_lists_every_setting() -> None:
     assert all(row.count("|") == 4 for row in rows)
 
 
+@pytest.mark.parametrize("line", [("serve",), ("keys", "list"), ("keys", "create", "alice")])
+def test_a_data_directory_that_cannot_be_is_one_line(line: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    ended = graphnexus(*line, "--data-dir", str(tmp_path / "file" / "kept"))
+    assert ended.returncode == 2
+    assert one_line(ended.stderr).startswith("graphnexus: data_dir: ")
+
+
 def test_an_unknown_flag_is_refused() -> None:
     ended = graphnexus("serve", "--prot", "1")
     assert ended.returncode == 2
     assert "--prot" in ended.stderr
-
-
-# ------------------------------------------------------------ serving
 
 
 def test_other_machines_are_let_in_only_with_keys_or_insecure(data: tuple[str, str]) -> None:
@@ -162,9 +164,6 @@ def wait_until_closed(port: int) -> None:
     raise TimeoutError(f"port {port} still listens")
 
 
-# ------------------------------------------------------------ keys
-
-
 def test_keys_open_the_server_until_they_are_revoked(
     start_server: StartServer, upstream: Upstream, tmp_path: Path
 ) -> None:
@@ -210,9 +209,6 @@ def test_a_configured_key_has_its_owners_rows_only(start_server: StartServer, up
             bob.responses.retrieve(made.id)
 
 
-# ------------------------------------------------------------ web pages
-
-
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -240,9 +236,6 @@ def test_pages_and_names_can_be_allowed(start_server: StartServer) -> None:
     preflight = httpx2.options(f"{ours.url}/responses", headers=asked)
     assert preflight.headers["access-control-allow-origin"] == "http://page.example"
     assert httpx2.get(f"{ours.url}/models", headers={"origin": "http://other.example"}).status_code == 403
-
-
-# ------------------------------------------------------------ doctor and demo
 
 
 @pytest.fixture
