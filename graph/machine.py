@@ -16,7 +16,8 @@ from graph.ports import Outcome
 from graph.run import Run
 from graph.shape import Shape, unfenced
 from graph.snapshot import add_usage, snapshot, usage_of
-from graph.state import Call, Change, Entry, InputState, Outlook, Record, State
+from graph.state import Call, Change, Entry, InputState, Outlook, Record, State, append_items
+from graph.transcript import remember
 from graph.turn import Answer, Rejected, Turn
 
 #: How often in a row a model may be told that its answer was of no use.
@@ -53,8 +54,9 @@ async def load(state: State, runtime: Runtime[Run]) -> Change:
     run = runtime.context
     history, request = state.get("items") or [], state.get("request") or {}
     added = await entries_of(state.get("input") or [], run)
-    conversation = [*history, *added]
+    conversation = append_items(history, added)
     run.check(conversation)
+    remember(conversation, history)
     record = run.begin(request, len(history), len(added))
     beginning = snapshot(record, request, [])
     run.emitter.lifecycle("created", beginning)

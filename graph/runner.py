@@ -48,6 +48,11 @@ class Ask:
     def model(self) -> str:
         return self.request["model"]
 
+    @property
+    def kept(self) -> bool:
+        """Whether a checkpoint is written: a conversation grows even by responses that are not stored themselves."""
+        return self.stored or self.conversation is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -232,13 +237,15 @@ class Runner:
 
     async def _complete(self, ask: Ask, head: Head, run: Run) -> Json:
         state = await self._invoke(ask, head, run)
+        if ask.kept and not ask.stored:
+            await self._archive.forget(ask.owner, run.response_id)
         response = _response_of(state)
         run.emitter.lifecycle(response["status"], response)
         return response
 
     async def _invoke(self, ask: Ask, head: Head, run: Run) -> State:
         given: Json = {"input": ask.input, "request": ask.request}
-        if not ask.stored:
+        if not ask.kept:
             given["items"] = await self._archive.history(head)
             return await self.unstored.ainvoke(given, context=run)  # pyright: ignore[reportReturnType, reportArgumentType]
         hosted = any(given["type"] in tool.types for given in ask.declared for tool in self._tools)
@@ -247,7 +254,7 @@ class Runner:
         return await self.stored.ainvoke(given, config, context=run, durability=durability)  # pyright: ignore[reportReturnType, reportArgumentType]
 
     async def _discard(self, ask: Ask, run: Run) -> None:
-        if ask.stored:
+        if ask.kept:
             await self._archive.discard(run.response_id)
 
     async def fail(self, ask: Ask, run: Run, failure: Failure) -> None:
@@ -265,7 +272,7 @@ class Runner:
 
     async def _failed(self, ask: Ask, run: Run, failure: Failure) -> Json:
         """Keep what there is of a failed response; gives it as it is kept."""
-        found = await self._archive.head_of_response(ask.owner, run.response_id) if ask.stored else None
+        found = await self._archive.head_of_response(ask.owner, run.response_id) if ask.kept else None
         config = _config(found[0] if found else Head(""), response_id=run.response_id)
         state: Any = (await self.stored.aget_state(config)).values if found else {}
         begun: Record = state.get("response") or run.begin(ask.request, 0, 0)

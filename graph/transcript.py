@@ -49,6 +49,13 @@ def messages_of(log: Sequence[Entry], style: Style, unseal: Unseal) -> list[Any]
     return [orjson.Fragment(b",".join(frozen.chunks[: frozen.made])), *live] if frozen.made else live
 
 
+def remember(longer: Sequence[Entry], log: Sequence[Entry]) -> None:
+    """Let `log` know what was rendered of a log that goes on from it, as far as it is of both."""
+    memo = longer.memo if isinstance(longer, ItemLog) else None
+    if isinstance(memo, _Frozen) and isinstance(log, ItemLog) and memo.upto <= len(log):
+        log.memo = memo
+
+
 def _frozen_of(log: Sequence[Entry], style: Style) -> _Frozen:
     memo = log.memo if isinstance(log, ItemLog) else None
     if isinstance(memo, _Frozen) and memo.style == style and memo.upto <= len(log):

@@ -40,5 +40,8 @@ class StoredArchive:
     async def unlock(self, conversation_id: str, holder: str) -> None:
         await self._store.conversations.unlock(conversation_id, holder)
 
+    async def forget(self, owner: str, response_id: str) -> None:
+        await self._store.responses.delete(owner, response_id)
+
     async def discard(self, response_id: str) -> None:
         await self._store.responses.discard(response_id)
