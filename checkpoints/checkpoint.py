@@ -261,4 +261,5 @@ def _free_blobs(rows: Rows, hashes: Iterable[str]) -> None:
 def _forget_empty(rows: Rows, threads: Iterable[int]) -> None:
     for thread in threads:
         sql = "DELETE FROM thread WHERE key = ? AND NOT EXISTS (SELECT 1 FROM checkpoint WHERE thread = thread.key)"
-        rows.execute(sql, (thread,))
+        if rows.execute(sql, (thread,)).rowcount:
+            rows.execute("DELETE FROM write WHERE thread = ?", (thread,))

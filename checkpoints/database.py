@@ -27,14 +27,18 @@ class Rows(Protocol):
     def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Found: ...
 
 
+#: What is done in one transaction.
+Work = Callable[[Rows], T]
+
+
 class Database(Protocol):
     """Runs work off the event loop. The futures belong to no loop: `asyncio.wrap_future` them, or wait."""
 
-    def read(self, work: Callable[[Rows], T]) -> Future[T]:
+    def read(self, work: Work[T]) -> Future[T]:
         """`work` sees one moment of the database and changes nothing."""
         ...
 
-    def write(self, work: Callable[[Rows], T]) -> Future[T]:
+    def write(self, work: Work[T]) -> Future[T]:
         """`work` is one transaction: all of it, or (when it raises) nothing. Writes happen in the order given."""
         ...
 

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - SQL is put together from constants of this package only
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -21,7 +21,7 @@ from langgraph.checkpoint.base import (
 
 from checkpoints import responses, thread
 from checkpoints.checkpoint import Address, Checkpoints, Row, find, thread_key
-from checkpoints.database import Database, Rows
+from checkpoints.database import Database, Rows, Work
 from checkpoints.encoding import dumps, loads
 from checkpoints.item_log import Kept, LogCache
 from checkpoints.version import next_version
@@ -34,6 +34,9 @@ _UPSERT = {
     "task_path = excluded.task_path, channel = excluded.channel, value = excluded.value",
     False: "ON CONFLICT DO NOTHING",
 }
+
+#: Where a checkpoint goes, and the work that puts it there.
+Put = tuple[Address, Work[list[Kept]]]
 
 
 class AppendOnlySaver(BaseCheckpointSaver[str]):
@@ -77,7 +80,7 @@ class AppendOnlySaver(BaseCheckpointSaver[str]):
         self._remember(self._database.write(work).result())
         return _config(at)
 
-    def _put(self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata) -> Any:
+    def _put(self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata) -> Put:
         thread_id, ns = _thread(config)
         at = Address(thread_id, ns, checkpoint["id"])
         told = cast(Json, get_serializable_checkpoint_metadata(config, metadata))
@@ -114,7 +117,7 @@ class AppendOnlySaver(BaseCheckpointSaver[str]):
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         return self._database.read(self._get(config)).result()
 
-    def _get(self, config: RunnableConfig) -> Any:
+    def _get(self, config: RunnableConfig) -> Work[CheckpointTuple | None]:
         thread_id, ns = _thread(config)
         id = get_checkpoint_id(config)
         where = "t.id = ? AND c.ns = ? AND c.id = ?" if id else "t.id = ? AND c.ns = ? ORDER BY c.id DESC LIMIT 1"
@@ -166,7 +169,7 @@ class AppendOnlySaver(BaseCheckpointSaver[str]):
                 if found := self._database.read(self._one(row)).result():
                     yield found
 
-    def _one(self, row: Row) -> Any:
+    def _one(self, row: Row) -> Work[CheckpointTuple | None]:
         def work(rows: Rows) -> CheckpointTuple | None:
             found = find(rows, "c.key = ?", (row.key,))
             return self._tuple(rows, found[0]) if found else None
@@ -193,7 +196,7 @@ class AppendOnlySaver(BaseCheckpointSaver[str]):
         choose = thread.old_of if strategy == "keep_latest" else thread.all_of
         await self._drop(lambda rows: [key for id in thread_ids for key in choose(rows, id)])
 
-    async def _drop(self, choose: Callable[[Rows], Iterable[int]]) -> None:
+    async def _drop(self, choose: Work[Iterable[int]]) -> None:
         await asyncio.wrap_future(self._database.write(lambda rows: self._checkpoints.drop(rows, choose(rows))))
         await asyncio.wrap_future(self._database.shrink())
 
@@ -213,7 +216,7 @@ def _config(at: Address) -> RunnableConfig:
     return {"configurable": id}
 
 
-def _put_writes(config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str) -> Any:
+def _put_writes(config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str) -> Work[None]:
     """A regular write is kept as it came first, a special one (error, interrupt, resume) as it came last."""
     thread_id, ns = _thread(config)
 

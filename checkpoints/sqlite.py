@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from typing import Literal, TypeVar, cast
 
 from checkpoints.checkpoint import Checkpoints
 from checkpoints.conversations import Conversations
-from checkpoints.database import Rows
+from checkpoints.database import Rows, Work
 from checkpoints.item_log import ItemLogs, LogCache
 from checkpoints.keys import Keys
 from checkpoints.responses import Responses
@@ -77,16 +77,16 @@ class SqliteDatabase:
         for _ in range(_READERS):
             self._idle.put(_connect(path, synchronous))
 
-    def read(self, work: Callable[[Rows], T]) -> Future[T]:
+    def read(self, work: Work[T]) -> Future[T]:
         return self._readers.submit(self._read, work)
 
-    def write(self, work: Callable[[Rows], T]) -> Future[T]:
+    def write(self, work: Work[T]) -> Future[T]:
         return self._writer.submit(_transact, self._connection, "IMMEDIATE", work)
 
     def shrink(self) -> Future[None]:
         return self._writer.submit(_shrink, self._connection)
 
-    def _read(self, work: Callable[[Rows], T]) -> T:
+    def _read(self, work: Work[T]) -> T:
         connection = self._idle.get()
         try:
             return _transact(connection, "DEFERRED", work)
@@ -111,7 +111,7 @@ def _connect(path: Path, synchronous: Synchronous = "NORMAL") -> sqlite3.Connect
     return connection
 
 
-def _transact(connection: sqlite3.Connection, kind: str, work: Callable[[Rows], T]) -> T:
+def _transact(connection: sqlite3.Connection, kind: str, work: Work[T]) -> T:
     connection.execute(f"BEGIN {kind}")
     try:
         result = work(cast(Rows, connection))  # its optional parameter has no name, which pyright cannot match

@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - SQL is put together from constants of this package only
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -10,7 +10,7 @@ from langgraph.checkpoint.base import get_checkpoint_id
 
 from checkpoints import checkpoint
 from checkpoints.checkpoint import Row, find, thread_key
-from checkpoints.database import Rows
+from checkpoints.database import Rows, Work
 
 
 class Pages:
@@ -91,7 +91,7 @@ def _keys(rows: Rows, where: str, parameters: Sequence[Any]) -> list[int]:
     return [row[0] for row in rows.execute(sql, parameters).fetchall()]
 
 
-def copy(source_id: str, target_id: str) -> Callable[[Rows], None]:
+def copy(source_id: str, target_id: str) -> Work[None]:
     """Work that gives the target thread every checkpoint and write of the source."""
 
     def work(rows: Rows) -> None:
