@@ -93,11 +93,9 @@ def _models(settings: Settings) -> Registry:
 
 
 def _tools(settings: Settings) -> list[HostedTool]:
-    allow_private = settings.mcp_allow_private
-    if allow_private is None:
-        allow_private = settings.loopback and not settings.api_keys
+    alone = settings.mcp_allow_private is None and settings.loopback and not settings.api_keys
     limits = McpLimits(connect_timeout_s=settings.mcp_connect_timeout_s, call_timeout_s=settings.mcp_call_timeout_s)
-    return [HOSTED_TOOLS["mcp"](allow_private=allow_private, limits=limits)]
+    return [HOSTED_TOOLS["mcp"](allow_private=bool(settings.mcp_allow_private), allow_loopback=alone, limits=limits)]
 
 
 def _describe(app: FastAPI) -> None:

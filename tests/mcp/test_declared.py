@@ -123,6 +123,16 @@ def test_private_addresses_are_refused_where_the_operator_says_so(
             assert refused.value.param == "tools[0].server_url"
 
 
+@promise("mcp.private")
+@pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "[fd00::1]", "0xa9fea9fe"])
+def test_a_server_on_loopback_opens_this_machine_and_not_its_network(
+    http: httpx2.Client, model: str, host: str
+) -> None:
+    tool = {"type": "mcp", "server_label": "a", "server_url": f"http://{host}/mcp", "require_approval": "never"}
+    answer = http.post("/responses", json={"model": model, "input": "q", "tools": [tool]})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "tools[0].server_url")
+
+
 @pytest.mark.parametrize(
     "address",
     [
