@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["fast", "slow", "failing"]
+Kind = Literal["fast", "slow", "failing", "sums"]
 #: One red pixel.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="
 _ROOT = Path(__file__).parent.parent
@@ -101,7 +101,7 @@ def _tools_of(kind: Kind, counts: Counter[str]) -> Any:
     from mcp.server.fastmcp import FastMCP
 
     server = FastMCP(kind, log_level="ERROR")
-    {"fast": _fast, "slow": _slow, "failing": _failing}[kind](server, counts)
+    {"fast": _fast, "slow": _slow, "failing": _failing, "sums": _sums}[kind](server, counts)
     return server
 
 
@@ -145,6 +145,13 @@ def _slow(server: Any, counts: Counter[str]) -> None:
     def both(text: str = "") -> str:
         """A name that two servers have."""
         return f"slow both: {text}"
+
+
+def _sums(server: Any, counts: Counter[str]) -> None:
+    @server.tool()
+    def add(a: int, b: int) -> int:
+        """Adds two numbers."""
+        return a + b
 
 
 def _failing(server: Any, counts: Counter[str]) -> None:

@@ -1,0 +1,88 @@
+"""What the documentation shows is what happens: every example is run, every table and picture compared."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from graph.machine import build
+from nodes import HOSTED_TOOLS
+from server.settings import Settings, variable
+from tests import mcp_servers
+from tests.process import ROOT, Server
+
+README = (ROOT / "README.md").read_text()
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.S | re.M)
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    return [code for found, code in _BLOCK.findall(path.read_text()) if found == language]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with nothing configured, as a new user has it."""
+    ours = Server(tmp_path_factory.mktemp("demo"), None, GRAPHNEXUS_DISCOVER="false", OPENAI_API_KEY="").start()
+    yield ours
+    ours.stop()
+
+
+def run(code: str, demo: Server, names: dict[str, object]) -> None:
+    code = code.replace("http://127.0.0.1:8000/v1", demo.url)
+    exec(compile(code, "<example>", "exec"), names)
+
+
+def test_the_first_example_streams_a_tool_call_and_answers(demo: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    run(blocks(ROOT / "README.md", "python")[0], demo, {})
+    said = capsys.readouterr().out
+    assert "response.function_call_arguments.delta" in said
+    assert "21 °C, clear" in said
+
+
+def test_the_examples_of_responses_do_what_they_say(demo: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {}
+    for code in blocks(ROOT / "docs/responses.md", "python"):
+        run(code, demo, names)
+    assert "1" in capsys.readouterr().out
+
+
+def test_the_mcp_example_calls_a_real_server(demo: Server) -> None:
+    names: dict[str, object] = {}
+    run(blocks(ROOT / "docs/responses.md", "python")[0], demo, names)
+    with mcp_servers.serve("sums") as server:
+        code = blocks(ROOT / "docs/mcp.md", "python")[0].replace("http://127.0.0.1:9000/mcp", server.url)
+        run(code, demo, names)
+
+
+def test_the_picture_of_the_graph_is_the_graph() -> None:
+    picture = build(list(HOSTED_TOOLS)).compile().get_graph().draw_mermaid().strip()
+    assert picture in README
+
+
+def test_the_table_of_settings_is_complete() -> None:
+    assert (ROOT / "docs/settings.md").read_text() == settings_page()
+
+
+def settings_page() -> str:
+    """`docs/settings.md`, as it has to be; write it there after a change of the settings."""
+    rows = [f"| `{name}` | `{variable(name)}` | {_text(name)} | {_default(name)} |" for name in Settings.model_fields]
+    head = ["| setting | environment | meaning | default |", "| --- | --- | --- | --- |"]
+    words = (
+        "# Settings\n\nFlags weigh most (`--data-dir` for `data_dir`), then the environment, then `graphnexus.toml` or "
+        "the file of\n`--config`, then defaults. A bad setting is one line on stderr that names it, and exit status 2."
+    )
+    return "\n".join([words, "", *head, *rows, ""])
+
+
+def _text(name: str) -> str:
+    return " ".join((Settings.model_fields[name].description or "").split()).replace("|", "\\|")
+
+
+def _default(name: str) -> str:
+    default = Settings.model_fields[name].default
+    return "" if default is None or default == () else f"`{default}`"
+
+
+if __name__ == "__main__":
+    (ROOT / "docs/settings.md").write_text(settings_page())
