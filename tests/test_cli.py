@@ -112,10 +112,9 @@ def test_a_port_in_use_is_one_line(server: Server, data: tuple[str, str]) -> Non
     assert f"127.0.0.1:{server.port}: address already in use" in one_line(ended.stderr)
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_a_server_told_to_stop_exits_0(upstream: Upstream, tmp_path: Path, stop: signal.Signals) -> None:
+def test_ctrl_c_stops_the_server_with_exit_0(upstream: Upstream, tmp_path: Path) -> None:
     ours = Server(tmp_path, upstream.url).start()
-    os.kill(ours.pid, stop)
+    os.kill(ours.pid, signal.SIGINT)
     assert ours.stop() == 0
     said = ours.log()
     assert "Traceback" not in said
@@ -178,8 +177,11 @@ def test_keys_open_the_server_until_they_are_revoked(
     ours = start_server()
     with OpenAI(base_url=ours.url, api_key=key, max_retries=0) as client:
         assert client.models.list().data
-    with pytest.raises(openai.AuthenticationError) as wrong:
-        OpenAI(base_url=ours.url, api_key="sk-wrong", max_retries=0).models.list()
+    with (
+        OpenAI(base_url=ours.url, api_key="sk-wrong", max_retries=0) as stranger,
+        pytest.raises(openai.AuthenticationError) as wrong,
+    ):
+        stranger.models.list()
     assert wrong.value.code == "invalid_api_key"
     assert httpx2.get(f"{ours.url}/models").status_code == 401
     assert httpx2.get(f"{ours.origin}/health").status_code == 200
@@ -190,9 +192,10 @@ def test_keys_open_the_server_until_they_are_revoked(
     assert again.returncode == 1
     assert id in one_line(again.stderr)
     assert "revoked" in graphnexus("keys", "list", *kept).stdout
-    ours.stop()
-    reopened = start_server("--data-dir", kept[1])
-    assert httpx2.get(f"{reopened.url}/models", headers={"authorization": f"Bearer {key}"}).status_code == 401
+    until = time.monotonic() + LIMIT_S
+    while httpx2.get(f"{ours.url}/models", headers={"authorization": f"Bearer {key}"}).status_code != 401:
+        assert time.monotonic() < until, "the running server still believes in a revoked key"
+        time.sleep(0.2)
 
 
 def test_a_configured_key_has_its_owners_rows_only(start_server: StartServer, upstream: Upstream) -> None:
