@@ -5,7 +5,7 @@ does: nothing else imports this module, and this module nothing of the dev serve
 """
 
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -23,9 +23,10 @@ from typing_extensions import TypedDict
 
 from graph.errors import Failure, Json, RequestError
 from graph.machine import build
+from graph.resume import catch_up, node_before, renewed
 from graph.run import Run
 from graph.runner import Ask
-from graph.state import Call, Entry, Outlook, Record
+from graph.state import Record, State
 from nodes import HOSTED_TOOLS
 from server.app import create_app, open_house
 from server.asking import ask_of
@@ -189,64 +190,23 @@ def _of(config: RunnableConfig, run: Run) -> RunnableConfig:
 
 
 @asynccontextmanager
-async def _again(graph: Observed, state: StateSnapshot, config: RunnableConfig, context: Json) -> AsyncGenerator[Begun]:
+async def _again(graph: Observed, saved: StateSnapshot, config: RunnableConfig, context: Json) -> AsyncGenerator[Begun]:
     """Go on behind `load`: under its id where the run stopped, as a new response where it was already past that."""
-    values, record = state.values, cast(Record, state.values["response"])
+    state = cast(State, saved.values)
+    record = state["response"]
     stored = await graph.studio.house.store.responses.find(record["owner"], record["id"])
-    here = state.config.get("configurable", {}).get("checkpoint_id")
+    here = saved.config.get("configurable", {}).get("checkpoint_id")
     same = stored is not None and stored.checkpoint_id == here and record["status"] == "in_progress"
-    ask = await graph.studio.ask({"input": [], "request": _asked(values)}, context, values)
+    ask = await graph.studio.ask({"input": [], "request": _asked(saved.values)}, context, saved.values)
     ask = replace(ask, previous_response_id=record["previous_response_id"])
     async with _run(graph.studio, ask, record["id"] if same else None) as run:
         config = _of(config, run)
         if not same:
-            fork = await graph.aupdate_state(_of(state.config, run), _renewed(ask, run, record), _done_last(state))
+            change = renewed(run, state, ask.request)
+            fork = await graph.aupdate_state(_of(saved.config, run), change, node_before(saved.next[0], state))
             config["configurable"] = {**config.get("configurable", {}), **fork.get("configurable", {})}
-        await run.open_tools(values["items"])
-        _catch_up(run, values["items"][record["output_at"] :], _calls(state))
+        await catch_up(run, state)
         yield Begun(None, config, run)
-
-
-def _renewed(ask: Ask, run: Run, record: Record) -> Json:
-    fresh = run.begin(ask.request, record["input_at"], record["output_at"] - record["input_at"])
-    so_far = {"usage": record["usage"], "turns": record["turns"], "hosted_calls": record["hosted_calls"]}
-    return {"request": ask.request, "response": {**fresh, **so_far}}
-
-
-def _done_last(state: StateSnapshot) -> str:
-    """The node after which `state.next` comes next."""
-    calls = _calls(state)
-    if state.next[0] in HOSTED_TOOLS:
-        return "call_model"
-    if calls:
-        return calls[0]["kind"]
-    return "call_model" if state.values["response"]["turns"] else "load"
-
-
-def _calls(state: StateSnapshot) -> list[Call]:
-    """Hosted calls of the last turn of the model."""
-    outlook: Outlook = state.values.get("outlook") or {}
-    return outlook.get("calls", [])
-
-
-def _catch_up(run: Run, done: Sequence[Entry], calls: Sequence[Call]) -> None:
-    """Bring the run's items to where it stopped: what was said is said again, calls to execute are open."""
-    said = {entry["item"]["id"] for entry in done}
-    left = [call for call in calls if call["item_id"] not in said]
-    for entry in sorted([*done, *left], key=lambda one: one.get("at", 0)):
-        if "item" in entry:
-            run.emitter.open(entry["item"]).close()
-        else:
-            _open(run, entry)
-
-
-def _open(run: Run, call: Call) -> None:
-    function = run.functions.get(call["name"])
-    if function is None:
-        raise RequestError(f"The tool '{call['name']}', which is to be called next, is not offered any more.")
-    shown = run.emitter.open({**function.item(), "id": call["item_id"]})
-    function.announce(shown, call["arguments"])
-    run.shown[shown.id] = shown
 
 
 # ---------------------------------------------------------------- what langgraph.json names
