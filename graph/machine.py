@@ -138,9 +138,10 @@ def counted(record: Record, answer: Answer) -> Record:
 
 
 # ---------------------------------------------------------------- route tool, execute, loop
+# LangGraph gives a plain function to a thread, so the routes are coroutines.
 
 
-def route_tool(state: State) -> list[Send] | str:
+async def route_tool(state: State) -> list[Send] | str:
     """One `Send` for each hosted call; then the model again, or the end."""
     outlook = state["outlook"]
     if calls := outlook.get("calls"):
@@ -174,7 +175,7 @@ def _arguments(call: Call, shown: Any) -> Json:
         raise ToolFailed(failed.message, {"arguments": call["arguments"]}) from failed
 
 
-def after_tool(state: State) -> str:
+async def after_tool(state: State) -> str:
     """The model hears what its tools said, unless the client has to answer first."""
     return "client's turn" if state["outlook"].get("asked_client") else "reply"
 
