@@ -37,7 +37,12 @@ class EventLog:
             self._wake()
 
     def end(self, response: Json | None, failure: Failure | None = None) -> None:
-        """The last frame is in; `response` is how the response ended, None when nobody is left to hear."""
+        """The last frame is in; `response` is how the response ended, None when nobody is left to hear.
+
+        Only the first end counts.
+        """
+        if self._ended:
+            return
         self._response, self._failure, self._ended = response, failure, True
         self.release()
         self._wake()

@@ -232,6 +232,7 @@ class Runner:
             logger.exception("A response failed on a bug", extra={"response_id": run.response_id})
             await self.fail(ask, run, Failure("The server had an error while making this response."))
         finally:
+            log.end(None)  # whatever failed while failing, no reader waits for ever
             if ask.conversation:
                 await self._archive.unlock(ask.conversation, run.response_id)
 
