@@ -10,12 +10,13 @@ ARGS ?=
 CLIENTS := $(if $(shell command -v npm),$(wildcard tests/clients/package-lock.json))
 NODE_MODULES := $(CLIENTS:%/package-lock.json=%/node_modules/.stamp)
 
-.PHONY: help serve demo setup test lint check fix bench clean
+.PHONY: help serve demo studio setup test lint check fix bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make serve   start the server on http://127.0.0.1:8000/v1 (flags: ARGS=\"--port 9000\")"
 	@echo "make demo    walk through what the server can do, offline"
+	@echo "make studio  open LangGraph Studio on the same graph and conversations"
 	@echo "make test    run the tests"
 	@echo "make check   what CI runs: lint, types, import arrows, tests"
 	@echo "make fix     format, and mend what ruff can"
@@ -27,6 +28,9 @@ serve: .venv/.serve
 
 demo: .venv/.serve
 	@exec $(BIN)/graphnexus demo $(ARGS)
+
+studio: .venv/.dev
+	@LANGGRAPH_CLI_NO_ANALYTICS=1 exec $(BIN)/langgraph dev --no-browser --no-reload $(ARGS)
 
 setup: .venv/.serve
 
