@@ -134,6 +134,11 @@ class Opening(Protocol):
         ...
 
     @property
+    def owner(self) -> str:
+        """Whose run it is; what is kept open between runs is shared by no two owners."""
+        ...
+
+    @property
     def taken(self) -> Collection[str]:
         """What the model calls the other tools of this run, the caller's own among them."""
         ...

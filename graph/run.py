@@ -77,7 +77,7 @@ class Run:
         tools = [*self.declared, *_found(conversation)]
         self.offers = {offer.name: offer for offer in offers_of(tools)}
         taken = set(self.offers)
-        opening = _Opening(conversation, taken, self.emitter)
+        opening = _Opening(self.owner, conversation, taken, self.emitter)
         for tool in self.hosted:
             declared = [given for given in self.declared if given["type"] in tool.types]
             if declared:
@@ -157,7 +157,8 @@ class Run:
 class _Opening:
     """See `ports.Opening`."""
 
-    def __init__(self, entries: Sequence[Entry], taken: Collection[str], emitter: Emitter) -> None:
+    def __init__(self, owner: str, entries: Sequence[Entry], taken: Collection[str], emitter: Emitter) -> None:
+        self.owner = owner
         self.entries = entries
         self.taken = taken
         self._emitter = emitter

@@ -24,10 +24,11 @@ _TARGETS = ("server_url", "connector_id", "tunnel_id")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server and the credentials it is shown: whoever has the same shares a session."""
+    """A server, the credentials it is shown, and on whose behalf: what has the same shares a session."""
 
     url: str
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    owner: str = ""
 
     def redacted(self, text: str) -> str:
         """`text` without the credentials, should the server have repeated them."""
@@ -56,12 +57,12 @@ class Declaration:
     allowed: Filter
 
 
-def declared(tool: Json) -> Declaration:
+def declared(tool: Json, owner: str) -> Declaration:
     """What is kept of a declaration that was checked."""
     headers: dict[str, str] = dict(tool.get("headers") or {})
     if token := tool.get("authorization"):
         headers["Authorization"] = f"Bearer {token}"
-    target = Target(str(tool["server_url"]), tuple(sorted(headers.items())))
+    target = Target(str(tool["server_url"]), tuple(sorted(headers.items())), owner)
     return Declaration(tool["server_label"], target, filter_of(tool.get("allowed_tools")))
 
 

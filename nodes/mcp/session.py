@@ -1,4 +1,4 @@
-"""MCP sessions that stay open, shared by all who show a server the same credentials.
+"""MCP sessions that stay open, shared by an owner's runs that show a server the same credentials.
 
 The only file that imports `mcp`. A session is made by `langchain-mcp-adapters`, which makes one of any transport from
 a plain description. It is entered and left by one task of its own, because it stands on anyio scopes; those who ask

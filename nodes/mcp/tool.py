@@ -49,7 +49,7 @@ class Mcp:
         return declaration.echo(tool)
 
     async def open(self, tools: Sequence[Json], opening: Opening) -> Sequence[Function]:
-        servers = [declaration.declared(tool) for tool in tools]
+        servers = [declaration.declared(tool, opening.owner) for tool in tools]
         _refuse_twins(servers)
         await asyncio.gather(*map(self._refuse_private, servers))
         sessions = await self._ready()

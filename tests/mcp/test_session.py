@@ -52,12 +52,12 @@ async def test_fifty_calls_at_once_share_one_session(fast: mcp_servers.Server) -
 
 
 @promise("mcp.session.kept")
-async def test_other_credentials_get_another_session(fast: mcp_servers.Server) -> None:
+async def test_other_credentials_and_other_owners_get_another_session(fast: mcp_servers.Server) -> None:
     before = fast.counts()
     async with sessions() as opened:
-        for key in ("a", "b", "a"):
-            await opened.call(Target(fast.url, (("X-Key", key),)), "fast_tool", {})
-    assert (fast.counts() - before)["initialize"] == 2
+        for key, owner in (("a", "ann"), ("b", "ann"), ("a", "bob"), ("a", "ann")):
+            await opened.call(Target(fast.url, (("X-Key", key),), owner), "fast_tool", {})
+    assert (fast.counts() - before)["initialize"] == 3
 
 
 @promise("mcp.session.idle")
