@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, WebSocket
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from checkpoints import Stored
@@ -33,10 +33,13 @@ async def create(request: Request, owner: str = Depends(owner_of)) -> Response:
     return json_response(response)
 
 
-@router.websocket("")
-async def refuse_socket(socket: WebSocket) -> None:
+@router.get("", include_in_schema=False)
+async def refuse_socket(request: Request) -> Response:
     """There is no WebSocket mode here yet; 426 sends clients that probe for one back to HTTP at once."""
-    await socket.send_denial_response(Response(status_code=426))
+    if "upgrade" in request.headers:
+        message = "This server has no WebSocket mode; POST to /v1/responses with 'stream': true."
+        raise RequestError(message, status=426)
+    raise RequestError("Not allowed to GET on /v1/responses.", status=405)
 
 
 @router.get("/{response_id}")
