@@ -190,5 +190,5 @@ def test_no_request_our_own_document_describes_gives_5xx(server: Server, log_wat
         "--suppress-health-check", "all", "--include-path-regex", "^/v1/", "--generation-database", "none",
         "--no-shrink", "--continue-on-failure", "--request-timeout", "10",
     ]  # fmt: skip
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
     assert ran.returncode == 0, ran.stdout[-6000:] + ran.stderr[-2000:]

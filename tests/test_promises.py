@@ -2,6 +2,7 @@
 
 import ast
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 from tests.promised import PROMISES
@@ -9,10 +10,11 @@ from tests.promised import PROMISES
 TESTS = Path(__file__).parent
 
 
+@cache
 def named() -> dict[str, list[str]]:
     """Every promise named by a `@promise`, with the tests that name it."""
     found: dict[str, list[str]] = {}
-    for path in sorted(TESTS.rglob("test_*.py")):
+    for path in sorted([*TESTS.glob("test_*.py"), *TESTS.glob("*/test_*.py")]):
         for test in ast.walk(ast.parse(path.read_text())):
             if isinstance(test, ast.FunctionDef | ast.AsyncFunctionDef):
                 for id in _ids(test):
