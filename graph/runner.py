@@ -205,11 +205,8 @@ class Runner:
 
     async def _locked(self, owner: str, conversation_id: str, response_id: str) -> Head:
         if not await self._archive.lock(owner, conversation_id, response_id):
-            raise RequestError(
-                "Another process is currently operating on this conversation. Please retry in a few seconds.",
-                param="conversation",
-                code="conversation_locked",
-            )
+            message = "Another process is currently operating on this conversation. Please retry in a few seconds."
+            raise RequestError(message, param="conversation", code="conversation_locked")
         head = await self._archive.head_of_conversation(owner, conversation_id)
         if head is None:
             raise NotFound(f"Conversation with id '{conversation_id}' not found.", param="conversation")
