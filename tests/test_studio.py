@@ -1,10 +1,12 @@
 """LangGraph Studio: `langgraph dev` on our graph and our store, asked over its API and over ours."""
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -225,6 +227,17 @@ async def test_two_calls_of_one_turn_are_two_steps_at_once(
     assert SECRET.encode() not in kept
 
 
+async def test_run_is_streamed_over_the_newer_protocol_too(
+    api: LangGraphClient, script: Script, http: httpx2.Client
+) -> None:
+    script.will(says("Hello."))
+    async with api.threads.stream(assistant_id=GRAPH) as stream:
+        await stream.run.start(input={"input": "Hi", "request": {"model": script.model}})
+        values = await stream.output
+    assert said(values) == ["Hi", "Hello."]
+    assert http.get(f"/responses/{values['response']['id']}").json()["status"] == "completed"
+
+
 async def test_thread_goes_on_as_a_chain_of_responses(thread: Thread, script: Script, http: httpx2.Client) -> None:
     script.will(says("One."), says("Two."), says("Three."))
     await thread.run("1")
@@ -329,6 +342,23 @@ async def test_run_stopped_at_a_breakpoint_goes_on_as_the_same_response(
 # ---------------------------------------------------------------- failures
 
 
+async def test_cancelled_run_leaves_a_failed_response_with_what_it_said(
+    thread: Thread, script: Script, http: httpx2.Client
+) -> None:
+    sent = threading.Event()
+    script.will(says("Some words, and more.", chunks=3).acting(2, lambda _: _set(sent)).stalls(after=2))
+    run = await thread.api.runs.create(thread.id, GRAPH, input={"input": "Hi"}, context={"model": script.model})
+    assert await asyncio.to_thread(sent.wait, 10)
+    await thread.api.runs.cancel(thread.id, run["run_id"], wait=True)
+    response = http.get(f"/responses/{(await thread.values())['response']['id']}").json()
+    assert response["status"] == "failed"
+    assert [item["status"] for item in response["output"]] == ["incomplete"]
+
+
+async def _set(event: threading.Event) -> None:
+    event.set()
+
+
 async def test_unknown_model_is_an_error_that_says_so(thread: Thread) -> None:
     error = (await thread.run("Hi", context={"model": "nobody"}))[-1]
     assert error["event"] == "error"
@@ -347,6 +377,16 @@ async def test_failing_model_server_ends_the_run_and_its_response(
     response = http.get(f"/responses/{(await thread.values())['response']['id']}").json()
     assert response["status"] == "failed"
     assert "Not like this." in response["error"]["message"]
+
+
+def test_web_pages_of_others_read_nothing(studio: Studio) -> None:
+    allowed = [
+        httpx2.post(f"{studio.url}/threads/search", json={}, headers={"origin": origin}).headers.get(
+            "access-control-allow-origin"
+        )
+        for origin in ("https://smith.langchain.com", "http://localhost:3000", "https://example.com")
+    ]
+    assert allowed == ["https://smith.langchain.com", "http://localhost:3000", None]
 
 
 async def test_http_fields_that_mean_nothing_here_are_refused(thread: Thread) -> None:
