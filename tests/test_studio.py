@@ -245,6 +245,7 @@ async def test_thread_goes_on_as_a_chain_of_responses(thread: Thread, script: Sc
     await thread.run("2")
     second = (await thread.values())["response"]["id"]
     assert said(await thread.values()) == ["1", "One.", "2", "Two."]
+    assert {state["metadata"].get("response_id") for state in await thread.history()} == {first, second}
     assert http.get(f"/responses/{second}").json()["previous_response_id"] == first
     third = http.post("/responses", json={"model": script.model, "input": "3", "previous_response_id": second})
     assert third.json()["output"][0]["content"][0]["text"] == "Three."
