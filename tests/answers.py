@@ -146,7 +146,10 @@ class Answer(Step):
         await wire.chunk(b"")
 
     async def _frame(self, wire: Connection, chunk: Json) -> None:
-        await wire.chunk(f"data: {json.dumps(chunk, ensure_ascii=False)}{self.newline * 2}".encode())
+        text = json.dumps(chunk, ensure_ascii=False)
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            text = json.dumps(chunk)  # half a character cannot be sent but as an escape
+        await wire.chunk(f"data: {text}{self.newline * 2}".encode())
 
     def _chunk(self, ask: Ask, choice: Json) -> Json:
         whole = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": None, **choice}
@@ -160,11 +163,11 @@ class Answer(Step):
 
     def _completion(self, ask: Ask) -> Json:
         message: Json = {"role": "assistant", "content": None}
-        for delta in (choice["delta"] for choice in self.deltas):
-            for call in delta.get("tool_calls", ()):
+        for delta in (choice.get("delta", {}) for choice in self.deltas):
+            for call in delta.get("tool_calls") or ():
                 _merge_call(message.setdefault("tool_calls", []), call)
-            for key in ("content", "refusal", "reasoning_content"):
-                if key in delta:
+            for key in ("content", "refusal", "reasoning_content", "reasoning"):
+                if delta.get(key):
                     message[key] = (message.get(key) or "") + delta[key]
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self.finish}
         return {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": ask.body["model"],
@@ -172,8 +175,8 @@ class Answer(Step):
 
 
 def _merge_call(calls: list[Json], delta: Json) -> None:
-    if delta["index"] == len(calls):
-        calls.append({"id": delta["id"], "type": "function", "function": {"name": "", "arguments": ""}})
+    while delta["index"] >= len(calls):
+        calls.append({"id": delta.get("id"), "type": "function", "function": {"name": "", "arguments": ""}})
     for key, text in delta["function"].items():
         calls[delta["index"]]["function"][key] += text
 

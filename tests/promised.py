@@ -29,6 +29,8 @@ _STREAM = _promises(
     stream.empty                An answer without a word is a completed response.
     stream.long                 An answer of any length arrives whole.
     stream.concurrent           Streams at the same time do not mix.
+    stream.any_script           Whatever a model says in whatever order, the stream is legal.
+    stream.text_whole           No character of a text is lost.
     stream.options              `stream_options` is accepted; obfuscation is never added.
     stream.same_as_stored       The response of the terminal event is the response that is stored.
     stream.stored_before_completed  When `response.completed` is seen, the response can be read and continued.
@@ -45,6 +47,7 @@ _RESPONSE = _promises(
     response.defaults           A null is as good as a field left out.
     response.options            Sampling options reach the model server; what is left out is left to it.
     response.unknown_fields     Unknown fields are let through and ignored.
+    response.strict             A strict server refuses fields the API does not have.
     response.input_shapes       Every shape of a message and every type of output item is taken as input.
     response.images             Images by URL or data URL reach the model.
     response.binary             Files given as data reach the model.
@@ -78,6 +81,7 @@ _CHAIN = _promises(
     chain.unknown_parent        An unknown, deleted or unstored parent is 400 `previous_response_not_found`.
     chain.incomplete_parent     An incomplete response can be continued.
     chain.failed_parent         A failed response cannot be continued.
+    chain.killed                A killed process has lost nothing it acknowledged, and leaves nothing locked.
     store.false                 What is not stored is nowhere: not read, not continued, not on the disk.
     store.any_text              Text of any characters is stored and continued, or refused.
     """,
@@ -111,6 +115,8 @@ _RESOURCES = _promises(
     "§2, §1.3, §11, §14",
     """
     retrieve                    A stored response is read as it was told.
+    retrieve.stream             Only background responses can be streamed again; others are a 400.
+    background.refused          `background` is a 400 until it is built, not ignored.
     delete                      A deleted response is unknown at once; its children live.
     cancel.foreground           A foreground response cannot be cancelled.
     input_items                 Input items are listed in pages, newest first unless asked otherwise.
@@ -123,6 +129,8 @@ _RESOURCES = _promises(
     conversations.items         Items of conversations are added, listed, read and deleted.
     conversations.limits        At most 20 items are added at once.
     conversations.responses     A response reads its conversation and adds its input and output to it.
+    conversations.unstored      A response that is not stored still adds to its conversation.
+    chain.deleted_conversation  The responses of a deleted conversation can be read and continued.
     conversations.edit          An item deleted from a conversation is not shown to the model again.
     conversations.locked        One response at a time; another is 400 `conversation_locked`.
     conversations.unknown       An unknown conversation is a 404, a malformed id a 400.
@@ -167,6 +175,7 @@ _WORLD = _promises(
     repair.think_tags           Thoughts in `<think>` tags become reasoning items.
     repair.usage                `usage` is there when the model server reports none.
     repair.framing              CRLF streams and text with line separators are understood.
+    repair.surrogates           Half a character from a model server does not break the stream.
     repair.plain_json           One JSON body instead of a stream is understood.
     repair.unknown_function     A model that calls what is not there is told so.
     repair.shell_arguments      A model that writes broken arguments for a tool of fixed shape is told so.

@@ -147,6 +147,65 @@ def test_a_conversation_takes_one_response_at_a_time(client: OpenAI, script: Scr
 
 
 @promise("conversations.locked")
+def test_of_many_responses_at_once_in_one_conversation_one_is_made(client: OpenAI, script: Script, model: str) -> None:
+    go_on = threading.Event()
+    script.will(says("won").pauses(after=0, until=go_on))
+    made = client.conversations.create()
+    codes: list[str | None] = []
+
+    def ask(number: int) -> None:
+        try:
+            client.responses.create(model=model, input=f"n{number}", conversation=made.id)
+        except BadRequestError as refused:
+            codes.append(refused.code)
+            if len(codes) == 7:
+                go_on.set()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask, range(8)))
+    assert codes == ["conversation_locked"] * 7
+    assert len(client.conversations.items.list(made.id).data) == 2
+
+
+@promise("conversations.unstored")
+def test_a_response_that_is_not_stored_still_adds_to_its_conversation(
+    client: OpenAI, script: Script, model: str
+) -> None:
+    script.will(says("one"), says("two"))
+    made = client.conversations.create()
+    first = client.responses.create(model=model, input="a", conversation=made.id, store=False)
+    with pytest.raises(NotFoundError):
+        client.responses.retrieve(first.id)
+    client.responses.create(model=model, input="b", conversation=made.id)
+    assert [m["content"] for m in script.last.messages] == ["a", "one", "b"]
+
+
+@promise("conversations.responses")
+def test_a_response_of_a_conversation_can_be_continued_outside_of_it(
+    client: OpenAI, script: Script, model: str
+) -> None:
+    script.will(says("one"), says("two"), says("three"))
+    made = client.conversations.create(items=messages("before"))
+    first = client.responses.create(model=model, input="a", conversation=made.id)
+    aside = client.responses.create(model=model, input="aside", previous_response_id=first.id)
+    assert [m["content"] for m in script.last.messages] == ["before", "a", "one", "aside"]
+    assert aside.conversation is None
+    client.responses.create(model=model, input="b", conversation=made.id)
+    assert [m["content"] for m in script.last.messages] == ["before", "a", "one", "b"]
+
+
+@promise("conversations.crud", "chain.deleted_conversation")
+def test_the_responses_of_a_deleted_conversation_live_on(client: OpenAI, script: Script, model: str) -> None:
+    script.will(says("one"), says("two"))
+    made = client.conversations.create()
+    first = client.responses.create(model=model, input="a", conversation=made.id)
+    client.conversations.delete(made.id)
+    assert client.responses.retrieve(first.id).output_text == "one"
+    client.responses.create(model=model, input="b", previous_response_id=first.id)
+    assert [m["content"] for m in script.last.messages] == ["a", "one", "b"]
+
+
+@promise("conversations.locked")
 def test_a_reader_who_leaves_unlocks_the_conversation(client: OpenAI, script: Script, model: str) -> None:
     script.will(says("never to end").stalls(after=1), says("next"))
     made = client.conversations.create()

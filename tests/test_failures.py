@@ -15,7 +15,7 @@ from tests.conftest import StartServer, Tell, client_of
 from tests.contract import promise
 from tests.process import free_port
 from tests.recorder import Recorder
-from tests.told import deltas, final, text_of
+from tests.told import deltas, eventually, final, text_of
 from tests.upstream import Script, calls, fails, says, thinks
 
 Json = dict[str, Any]
@@ -162,8 +162,12 @@ def test_a_reader_who_leaves_stops_the_response(client: OpenAI, script: Script, 
     next(event for event in stream if event.type == "response.output_text.delta")
     stream.close()
     assert script.last.left.wait(5), "the model server is left alone"
-    with pytest.raises(openai.NotFoundError):
-        client.responses.retrieve(started.response.id)  # type: ignore[union-attr]
+
+    def gone() -> None:
+        with pytest.raises(openai.NotFoundError):
+            client.responses.retrieve(started.response.id)  # type: ignore[union-attr]
+
+    eventually(gone, pytest.fail.Exception)
 
 
 @promise("leaving.stops")
@@ -213,6 +217,27 @@ def test_a_server_that_was_killed_has_lost_nothing_it_acknowledged(
         assert client.responses.retrieve(second.id).to_dict() == second.to_dict()
         client.responses.create(model=model, input="c", previous_response_id=second.id)
     assert [m["content"] for m in script.last.messages] == ["a", "one", "b", "two", "c"]
+
+
+@promise("process.kill")
+def test_a_server_killed_in_mid_response_leaves_nothing_half_done(
+    start_server: StartServer, recorder: Recorder, script: Script, model: str
+) -> None:
+    script.will(says("one"), says("never to end").stalls(after=2), says("two"))
+    server = start_server()
+    with client_of(server, recorder) as client:
+        made = client.conversations.create()
+        client.responses.create(model=model, input="a", conversation=made.id)
+        stream = client.responses.create(model=model, input="lost", conversation=made.id, stream=True)
+        lost = next(iter(stream)).response.id  # type: ignore[union-attr]
+        next(event for event in stream if event.type == "response.output_text.delta")
+        server.kill()
+        stream.close()
+        server.start()
+        with pytest.raises(openai.NotFoundError):
+            client.responses.retrieve(lost)
+        client.responses.create(model=model, input="b", conversation=made.id)
+    assert [m["content"] for m in script.last.messages] == ["a", "one", "b"]
 
 
 @promise("process.stop")

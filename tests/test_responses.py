@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
 
-from tests.conftest import Tell
+from tests.conftest import StartServer, Tell
 from tests.contract import promise
 from tests.told import final
 from tests.upstream import Script, Upstream, calls, fails, says, thinks
@@ -91,6 +91,19 @@ def test_unknown_fields_are_let_through(client: OpenAI, script: Script, model: s
     assert "foo" not in script.last.body
 
 
+@promise("response.strict")
+def test_a_strict_server_refuses_unknown_fields(start_server: StartServer, script: Script, model: str) -> None:
+    script.will(says("ok"))
+    with httpx2.Client(base_url=start_server("--strict").url, timeout=30) as http:
+        refused = http.post("/responses", json={"model": model, "input": "q", "foo": 1})
+        assert refused.status_code == 400
+        assert refused.json()["error"] == {
+            "message": "Unknown parameter: 'foo'.", "type": "invalid_request_error", "param": "foo",
+            "code": "unknown_parameter",
+        }  # fmt: skip
+        assert http.post("/responses", json={"model": model, "input": "q"}).status_code == 200
+
+
 @promise("response.input_shapes")
 def test_messages_are_understood_in_all_their_shapes(client: OpenAI, script: Script, model: str) -> None:
     script.will(says("ok"))
@@ -170,6 +183,20 @@ def test_an_unknown_response_is_404(http: httpx2.Client) -> None:
     assert error == {
         "message": "Response with id 'resp_x' not found.", "type": "invalid_request_error", "param": None, "code": None
     }  # fmt: skip
+
+
+@promise("retrieve.stream")
+def test_a_foreground_response_cannot_be_streamed_again(http: httpx2.Client, script: Script, model: str) -> None:
+    script.will(says("ok"))
+    made = http.post("/responses", json={"model": model, "input": "q"}).json()
+    again = http.get(f"/responses/{made['id']}", params={"stream": "true", "starting_after": 1})
+    assert (again.status_code, again.json()["error"]["param"]) == (400, "stream")
+
+
+@promise("background.refused")
+def test_a_background_response_is_refused_until_there_are_some(http: httpx2.Client, model: str) -> None:
+    refused = http.post("/responses", json={"model": model, "input": "q", "background": True})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "background")
 
 
 @promise("delete")

@@ -227,6 +227,15 @@ def test_a_model_server_that_ends_lines_with_crlf_is_understood(tell: Tell, scri
     assert text_of(final(tell(input="q"))) == "one\u2028two\u2029 three\x85four 😀"
 
 
+@promise("repair.surrogates")
+def test_half_a_character_does_not_break_a_stream(tell: Tell, script: Script) -> None:
+    halves = says("x")
+    script.will(type(halves)(tuple({"delta": {"content": half}} for half in ("a", "\ud83d", "\ude00", "b", "\ud83d"))))
+    text = text_of(final(tell(input="q")))
+    assert text.startswith("a")
+    assert "b" in text
+
+
 @promise("repair.plain_json")
 def test_a_model_server_that_does_not_stream_is_understood(tell: Tell, script: Script) -> None:
     script.will(says("All at once.").as_json(), calls("weather", city="Paris").as_json())
