@@ -1,5 +1,6 @@
 """Entries put together as chat messages: the calls of one turn in one message, their outputs right behind it."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -9,7 +10,7 @@ import orjson
 from graph.client_tools import OUTPUTS, REPLAY
 from graph.content import content_of, reply_of, text_of
 from graph.errors import Json, RequestError
-from graph.offers import ChatCall
+from graph.offers import NAME_LIMIT, ChatCall
 from graph.state import Entry, Item
 
 Unseal = Callable[[str], Json | None]
@@ -115,7 +116,8 @@ class Chat:
         """A hosted call that came back from a client which keeps its own history."""
         output = item.get("output")
         reply = output if output is not None else orjson.dumps(item.get("error")).decode()
-        self._answered(ChatCall(item["id"], item["name"], item.get("arguments") or "{}"), reply, None)
+        name = re.sub(r"[^a-zA-Z0-9_-]", "_", item["name"])[:NAME_LIMIT]
+        self._answered(ChatCall(item["id"], name, item.get("arguments") or "{}"), reply, None)
 
     def _hosted(self, entry: Entry) -> None:
         call = entry.get("call") or {}

@@ -1,7 +1,6 @@
 """load → call model → route tool → execute → loop → persist."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from langgraph.graph import END, START, StateGraph  # pyright: ignore[reportMissingTypeStubs]
 from langgraph.runtime import Runtime
@@ -9,10 +8,11 @@ from langgraph.types import Send
 
 from graph.compaction import compact_if_due
 from graph.errors import Json, ToolFailed, UpstreamError
+from graph.events import OpenItem
 from graph.ids import now
 from graph.input import entries_of
 from graph.offers import parsed
-from graph.ports import Outcome
+from graph.ports import Function, Outcome
 from graph.run import Run
 from graph.shape import Shape, unfenced
 from graph.snapshot import add_usage, snapshot, usage_of
@@ -57,7 +57,7 @@ async def load(state: State, runtime: Runtime[Run]) -> Change:
     conversation = append_items(history, added)
     run.check(conversation)
     remember(conversation, history)
-    record = run.begin(request, len(history), len(added))
+    record = run.begin(request, len(history), added)
     beginning = snapshot(record, request, [])
     run.emitter.lifecycle("created", beginning)
     run.emitter.lifecycle("in_progress", beginning)
@@ -154,7 +154,7 @@ async def execute(state: Call, runtime: Runtime[Run]) -> Change:
     run = runtime.context
     function, shown = run.functions[state["name"]], run.shown[state["item_id"]]
     try:
-        outcome = await function.run(_arguments(state, shown), shown)
+        outcome = await function.run(_arguments(state, function, shown), shown)
     except ToolFailed as failed:
         outcome = Outcome({"status": "failed", **failed.shown}, failed.message)
     entry: Entry = {
@@ -167,12 +167,12 @@ async def execute(state: Call, runtime: Runtime[Run]) -> Change:
     return {"items": [entry]}
 
 
-def _arguments(call: Call, shown: Any) -> Json:
+def _arguments(call: Call, function: Function, shown: OpenItem) -> Json:
     try:
         return parsed(call["arguments"])
     except ToolFailed as failed:
         shown.phase("failed")
-        raise ToolFailed(failed.message, {"arguments": call["arguments"]}) from failed
+        raise ToolFailed(failed.message, function.failed(failed.message, call["arguments"])) from failed
 
 
 async def after_tool(state: State) -> str:

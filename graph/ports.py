@@ -124,6 +124,10 @@ class Function(Protocol):
         """Execute. Raises `ToolFailed`. Cancelling it must stop the work."""
         ...
 
+    def failed(self, message: str, arguments: str) -> Json:
+        """What the item of a call shows that could not be executed, because its arguments are no JSON object."""
+        ...
+
 
 class Opening(Protocol):
     """What a hosted tool is given while a run opens: a way to show items of its own, and what is known."""

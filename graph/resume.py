@@ -26,7 +26,7 @@ def renewed(run: Run, state: State, request: Json) -> Json:
     """What to change of the state for the run to be a response of its own."""
     before = state["response"]
     record: Record = {
-        **run.begin(request, before["input_at"], before["output_at"] - before["input_at"]),
+        **run.begin(request, before["input_at"], state["items"][before["input_at"] : before["output_at"]]),
         "usage": before["usage"],
         "turns": before["turns"],
         "hosted_calls": before["hosted_calls"],

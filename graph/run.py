@@ -14,7 +14,7 @@ from graph.ports import Function, HostedTool, Model, Profile, Prompt
 from graph.prompt import Toolset, callable_now, options_of
 from graph.seal import Seal
 from graph.shape import Shape
-from graph.state import Entry, Record, State
+from graph.state import Change, Entry, Record, State
 from graph.transcript import messages_of
 from graph.turn import Answer, Turn
 
@@ -41,6 +41,8 @@ class Run:
     conversation: str | None = None
     max_turns: int = 50
     created_at: int = field(default_factory=now)
+    #: What `load` has made of the request, for a failure before its step is stored.
+    begun: Change | None = None
     offers: dict[str, Offer] = field(default_factory=dict[str, Offer])
     functions: dict[str, Function] = field(default_factory=dict[str, Function])
     #: Items of hosted calls that are not done yet, by item id.
@@ -52,7 +54,18 @@ class Run:
         """Raises `RequestError` when the conversation cannot be put to a model."""
         messages_of(conversation, self._style({}), self.seal.open)
 
-    def begin(self, request: Json, history: int, added: int) -> Record:
+    def begin(self, request: Json, history: int, added: Sequence[Entry]) -> Record:
+        """The record of a response whose input has been taken; `history` entries came before it."""
+        self.begun = {"items": list(added), "request": request, "response": self._record(request, history, len(added))}
+        return self.begun["response"]
+
+    def started(self, request: Json) -> Change:
+        """What `load` has made of the request, or would have if it had come so far."""
+        if self.begun is None:
+            self.begin(request, 0, [])
+        return self.begun or {}
+
+    def _record(self, request: Json, history: int, added: int) -> Record:
         return {
             "id": self.response_id,
             "owner": self.owner,

@@ -117,7 +117,7 @@ class Runner:
         run = await self.open(ask)
         entries = await self._conversation(ask, run)
         await run.open_tools(entries)
-        record = run.begin(ask.request, len(entries), 0)
+        record = run.begin(ask.request, len(entries), [])
         state: State = {"input": [], "request": ask.request, "response": record, "items": entries, "outlook": {}}
         return await run.model.count_tokens(run.prompt(state, entries, None))
 
@@ -219,15 +219,15 @@ class Runner:
             log.end(await self._complete(ask, head, run))
         except asyncio.CancelledError:
             if self._closing:
-                await self.fail(ask, run, Unavailable("The server was stopped while it made this response."))
+                await self.fail(ask, head, run, Unavailable("The server was stopped while it made this response."))
             else:
                 await self._discard(ask, run)
                 log.end(None)
         except Failure as failure:
-            await self.fail(ask, run, failure)
+            await self.fail(ask, head, run, failure)
         except Exception:
             logger.exception("A response failed on a bug", extra={"response_id": run.response_id})
-            await self.fail(ask, run, Failure("The server had an error while making this response."))
+            await self.fail(ask, head, run, Failure("The server had an error while making this response."))
         finally:
             log.end(None)  # whatever failed while failing, no reader waits for ever
             if ask.conversation:
@@ -255,7 +255,7 @@ class Runner:
         if ask.kept:
             await self._archive.discard(run.response_id)
 
-    async def fail(self, ask: Ask, run: Run, failure: Failure) -> None:
+    async def fail(self, ask: Ask, head: Head, run: Run, failure: Failure) -> None:
         """Before the response was shown its failure is the answer; after, an event and a stored response."""
         log = run.emitter.log
         if not log.released:
@@ -263,26 +263,26 @@ class Runner:
             log.refuse(failure)
             return
         run.emitter.abandon()
-        response = await self._failed(ask, run, failure)
+        response = await self._failed(ask, head, run, failure)
         run.emitter.error(failure)
         run.emitter.lifecycle("failed", response)
         log.end(response, failure)
 
-    async def _failed(self, ask: Ask, run: Run, failure: Failure) -> Json:
+    async def _failed(self, ask: Ask, head: Head, run: Run, failure: Failure) -> Json:
         """Keep what there is of a failed response; gives it as it is kept."""
         found = await self._archive.head_of_response(ask.owner, run.response_id) if ask.kept else None
-        config = _config(found[0] if found else Head(""), response_id=run.response_id)
-        state: Any = (await self.stored.aget_state(config)).values if found else {}
-        begun: Record = state.get("response") or run.begin(ask.request, 0, 0)
+        config = _config(found[0] if found else head, response_id=run.response_id)
+        state: Any = (await self.stored.aget_state(config)).values if found else run.started(ask.request)
+        begun: Record = state["response"]
         record: Record = {**begun, "status": "failed", "error": failure.as_response_error(), "usage": None}
-        done = run.emitter.done
-        if found:
-            items: list[Entry] = state.get("items") or []
-            kept = {entry.get("at") for entry in items[record["output_at"] :]}
-            left: list[Entry] = [{"item": done[at], "at": at} for at in sorted(done) if at not in kept]
-            await self.stored.aupdate_state(
-                config, {"items": left, "response": record, "outlook": {}}, as_node="persist"
-            )
+        done, items = run.emitter.done, state["items"]
+        kept = {entry.get("at") for entry in items[record["output_at"] :]} if found else set[int]()
+        left: list[Entry] = [{"item": done[at], "at": at} for at in sorted(done) if at not in kept]
+        change: Json = {"response": record, "outlook": {}, "items": left}
+        if not found:
+            change |= {"request": state["request"], "items": [*items, *left]}
+        if ask.kept and config.get("configurable", {}).get("thread_id"):
+            await self.stored.aupdate_state(config, change, as_node="persist")
         return snapshot(record, ask.request, [done[at] for at in sorted(done)])
 
 

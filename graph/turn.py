@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
@@ -106,18 +107,27 @@ class Turn:
             self._answer.usage = usage
         for choice in chunk.get("choices") or ():
             delta: Json = choice.get("delta") or choice.get("message") or {}
-            if thought := delta.get("reasoning_content"):
-                self._write("reasoning_text", thought)
-            if text := delta.get("content"):
-                self._text(text, choice.get("logprobs"))
-            if refusal := delta.get("refusal"):
-                self._answer.refused = True
-                self._write("refusal", refusal)
-            for call in delta.get("tool_calls") or ():
-                self._call(call)
+            for kind, value in delta.items():
+                if value:
+                    self._take(kind, value, choice)
             if finish := choice.get("finish_reason"):
                 self._answer.finish = finish
             break  # one answer was asked for
+
+    def _take(self, kind: str, value: Any, choice: Json) -> None:
+        match kind:
+            case "content":
+                self._text(value, choice.get("logprobs"))
+            case "reasoning_content":
+                self._write("reasoning_text", value)
+            case "refusal":
+                self._answer.refused = True
+                self._write("refusal", value)
+            case "tool_calls":
+                for call in value:
+                    self._call(call)
+            case _:
+                pass  # role, and what model servers add of their own
 
     def _text(self, text: str, logprobs: Json | None) -> None:
         self._texts.append(text)

@@ -1,11 +1,13 @@
 """The outside world, wrapped: models and tools."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from graph.ports import HostedTool
 from nodes.mcp import Mcp
 
-#: Every kind of tool that runs here, one line a tool: its kind, and what builds it from its settings.
-HOSTED_TOOLS: Mapping[str, Callable[..., HostedTool]] = {
-    "mcp": Mcp,
+#: Every kind of tool that runs here, one line a tool: its kind, and what builds it. That is given the settings that
+#: begin with the kind, and whether the server is one that only this machine can reach.
+HOSTED_TOOLS: Mapping[str, Callable[[Mapping[str, Any], bool], HostedTool]] = {
+    "mcp": Mcp.from_settings,
 }

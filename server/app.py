@@ -10,12 +10,11 @@ from fastapi import FastAPI, Request
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from checkpoints import STORES
+from checkpoints import STORES, Store
 from graph.ports import HostedTool
 from graph.runner import Limits, Runner
 from graph.seal import Seal
 from nodes import HOSTED_TOOLS
-from nodes.mcp import Limits as McpLimits
 from nodes.upstreams.discovery import discover
 from nodes.upstreams.registry import Registry
 from nodes.upstreams.upstream import Patience, Upstream
@@ -68,7 +67,7 @@ async def open_house(settings: Settings) -> AsyncGenerator[House]:
         await store.responses.sweep()
         models = _models(settings)
         models.warm()
-        tools = _tools(settings)
+        tools = await _tools(settings, store)
         secret = settings.secret_key.get_secret_value() if settings.secret_key else None
         seal = Seal(sealing_key(secret, settings.directory))
         limits = Limits(settings.max_model_turns, settings.hold_created_s, settings.reasoning_event_names)
@@ -92,10 +91,9 @@ def _models(settings: Settings) -> Registry:
     return Registry(upstreams, discover=search, patience=patience)
 
 
-def _tools(settings: Settings) -> list[HostedTool]:
-    alone = settings.mcp_allow_private is None and settings.loopback and not settings.api_keys
-    limits = McpLimits(connect_timeout_s=settings.mcp_connect_timeout_s, call_timeout_s=settings.mcp_call_timeout_s)
-    return [HOSTED_TOOLS["mcp"](allow_private=bool(settings.mcp_allow_private), allow_loopback=alone, limits=limits)]
+async def _tools(settings: Settings, store: Store) -> list[HostedTool]:
+    alone = settings.loopback and not settings.api_keys and not await store.keys.list()
+    return [build(settings.of(kind), alone) for kind, build in HOSTED_TOOLS.items()]
 
 
 def _describe(app: FastAPI) -> None:

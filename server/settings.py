@@ -197,6 +197,11 @@ class Settings(BaseSettings):
     def database(self) -> Path:
         return self.directory / "graphnexus.db"
 
+    def of(self, kind: str) -> dict[str, Any]:
+        """The settings of one kind of tool, without the kind: `call_timeout_s` for `mcp_call_timeout_s`."""
+        prefix = f"{kind}_"
+        return {name.removeprefix(prefix): value for name, value in self if name.startswith(prefix)}
+
     def model_servers(self) -> tuple[ModelServer, ...]:
         """The model servers named, each with its key; empty means: discover, or use the built-in model."""
         servers = self.upstream

@@ -23,6 +23,7 @@ from typing_extensions import TypedDict
 
 from graph.errors import Failure, Json, RequestError
 from graph.machine import build
+from graph.ports import Head
 from graph.resume import catch_up, node_before, renewed
 from graph.run import Run
 from graph.runner import Ask
@@ -170,7 +171,7 @@ async def _run(studio: Studio, ask: Ask, response_id: str | None = None) -> Asyn
         yield run
     except BaseException as error:
         stopped = Failure("The run was stopped before its end.")
-        await runner.fail(ask, run, error if isinstance(error, Failure) else stopped)
+        await runner.fail(ask, Head(""), run, error if isinstance(error, Failure) else stopped)
         raise
 
 

@@ -1,6 +1,8 @@
 """What the documentation shows is what happens: every example is run, every table and picture compared."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +10,6 @@ import pytest
 
 from graph.machine import build
 from nodes import HOSTED_TOOLS
-from server.settings import Settings, variable
 from tests import mcp_servers
 from tests.process import ROOT, Server
 
@@ -61,28 +62,5 @@ def test_the_picture_of_the_graph_is_the_graph() -> None:
 
 
 def test_the_table_of_settings_is_complete() -> None:
-    assert (ROOT / "docs/settings.md").read_text() == settings_page()
-
-
-def settings_page() -> str:
-    """`docs/settings.md`, as it has to be; write it there after a change of the settings."""
-    rows = [f"| `{name}` | `{variable(name)}` | {_text(name)} | {_default(name)} |" for name in Settings.model_fields]
-    head = ["| setting | environment | meaning | default |", "| --- | --- | --- | --- |"]
-    words = (
-        "# Settings\n\nFlags weigh most (`--data-dir` for `data_dir`), then the environment, then `graphnexus.toml` or "
-        "the file of\n`--config`, then defaults. A bad setting is one line on stderr that names it, and exit status 2."
-    )
-    return "\n".join([words, "", *head, *rows, ""])
-
-
-def _text(name: str) -> str:
-    return " ".join((Settings.model_fields[name].description or "").split()).replace("|", "\\|")
-
-
-def _default(name: str) -> str:
-    default = Settings.model_fields[name].default
-    return "" if default is None or default == () else f"`{default}`"
-
-
-if __name__ == "__main__":
-    (ROOT / "docs/settings.md").write_text(settings_page())
+    printed = subprocess.run([sys.executable, "-m", "server", "settings"], cwd=ROOT, capture_output=True, text=True)
+    assert printed.stdout.strip() in (ROOT / "docs/settings.md").read_text()

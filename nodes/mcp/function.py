@@ -19,6 +19,8 @@ from nodes.mcp.result import Result, result_of
 Ask = Callable[[str, Json], Awaitable[Json]]
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _NAME_CHARS = 64
+#: JSON-RPC's code for arguments that cannot be used.
+_INVALID_PARAMS = -32602
 
 
 @dataclass(slots=True)
@@ -74,6 +76,10 @@ class McpFunction:
         shown.phase("completed")
         fields |= {"status": "completed", "output": result.output(self.limits.output_chars)}
         return Outcome(fields, result.reply(self.limits))
+
+    def failed(self, message: str, arguments: str) -> Json:
+        error = {"type": "mcp_protocol_error", "code": _INVALID_PARAMS, "message": message}
+        return {"arguments": arguments, "status": "failed", "error": error}
 
     def _execution_failed(self, result: Result, fields: Json) -> ToolFailed:
         content = [{"type": "text", "text": result.output(self.limits.output_chars)}]

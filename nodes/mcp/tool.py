@@ -4,9 +4,9 @@ Servers are reached over streamable HTTP by `server_url`, and no call waits for 
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import urlsplit
 
 from graph.errors import ConnectorFailed, Json, RequestError
@@ -40,6 +40,13 @@ class Mcp:
         self._limits = limits or Limits()
         self._sessions: Sessions | None = None
         self._building = asyncio.Lock()
+
+    @classmethod
+    def from_settings(cls, values: Mapping[str, Any], alone: bool) -> Self:
+        """`values` are the settings that begin with `mcp_`; `alone`: only this machine can reach the server."""
+        private: bool | None = values["allow_private"]
+        limits = Limits(connect_timeout_s=values["connect_timeout_s"], call_timeout_s=values["call_timeout_s"])
+        return cls(allow_private=bool(private), allow_loopback=alone and private is None, limits=limits)
 
     def check(self, tool: Json, param: str) -> Json:
         declaration.check(tool, param)

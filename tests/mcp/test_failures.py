@@ -160,7 +160,9 @@ def test_a_listing_that_fails_after_created_is_an_event(hasty: Server, recorder:
         tool: Any = {"type": "mcp", "server_label": "mute", "server_url": url, "require_approval": "never"}
         with pytest.raises(openai.APIError, match="Error retrieving tool list from MCP server: 'mute'"):
             list(client.responses.create(model=model, input="q", tools=[tool], stream=True))
-    events = recorder.last.grammar().events
+        events = recorder.last.grammar().events
+        kept = client.responses.retrieve(events[0]["response"]["id"])
+    assert [kept.status, kept.output[0].type] == ["failed", "mcp_list_tools"]
     failed = ["output_item.added", "mcp_list_tools.in_progress", "mcp_list_tools.failed", "output_item.done"]
     assert kinds(events)[:6] == ["created", "in_progress", *failed]
     assert events[5]["item"]["error"] == "The MCP server did not answer within 1 s."
