@@ -8,7 +8,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from tests.clients.asked import roles, tool_texts
-from tests.clients.running import example, needs_node, run_code, run_node
+from tests.clients.running import example_for, needs_node, run_code, run_node
 from tests.process import Server
 from tests.upstream import Script, calls, says, thinks, together
 
@@ -34,7 +34,8 @@ def test_the_example_of_the_docs_runs(
     client: str, language: str, server: Server, script: Script, tmp_path: Path
 ) -> None:
     script.will(calls("weather", city="Paris"), says("It is sunny."))
-    assert run_code(example(client, language, server.url, script.model), language, tmp_path).strip() == "It is sunny."
+    code = example_for(client, language, server.url, script.model)
+    assert run_code(code, language, tmp_path).strip() == "It is sunny."
     assert roles(script) == [["user"], ["user", "assistant", "tool"]]
     assert script.last.messages[0]["content"] == QUESTION
     assert tool_texts(script) == [SUNNY]

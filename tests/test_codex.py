@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 
 from tests.clients.asked import roles, tool_texts
 from tests.clients.codex import Codex, needs_codex
+from tests.clients.running import example
 from tests.process import Server
 from tests.upstream import Script, Upstream, calls, says, thinks
 
 Json = dict[str, Any]
-StartCodex = Callable[[Server, Script], Codex]
+StartCodex = Callable[[Server, str], Codex]
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 PATCH = "*** Begin Patch\n*** Add File: answer.txt\n+forty-two\n*** End Patch\n"
 
@@ -25,8 +27,8 @@ def start_codex(tmp_path: Path) -> Iterator[StartCodex]:
     """Codex for a server and a model; it asked nobody else for anything."""
     started: list[Codex] = []
 
-    def start(server: Server, script: Script) -> Codex:
-        started.append(Codex(tmp_path, server, script.model))
+    def start(server: Server, model: str) -> Codex:
+        started.append(Codex(tmp_path, server, model))
         return started[-1]
 
     yield start
@@ -37,7 +39,7 @@ def start_codex(tmp_path: Path) -> Iterator[StartCodex]:
 
 @pytest.fixture
 def codex(server: Server, script: Script, log_watch: None, start_codex: StartCodex) -> Codex:
-    return start_codex(server, script)
+    return start_codex(server, script.model)
 
 
 def items(events: list[Json], type: str) -> list[Json]:
@@ -47,6 +49,19 @@ def items(events: list[Json], type: str) -> list[Json]:
 
 def said(events: list[Json]) -> list[str]:
     return [item["text"] for item in items(events, "agent_message")]
+
+
+@needs_codex
+def test_codex_does_what_the_docs_tell_it_with_the_built_in_model(
+    server: Server, start_codex: StartCodex, log_watch: None
+) -> None:
+    codex = start_codex(server, "demo")
+    key, program, command, *_, prompt = shlex.split(example("Codex", "sh").replace("\\\n", ""))
+    assert (key, program, command) == ("GRAPHNEXUS_API_KEY=any", "codex", "exec")
+    events = codex.run(prompt)
+    assert (codex.workspace / "answer.txt").read_text() == "forty-two\n"
+    assert [item["exit_code"] for item in items(events, "command_execution")] == [0, 0]
+    assert "forty-two" in said(events)[0]
 
 
 @needs_codex
@@ -75,7 +90,7 @@ def test_codex_patches_and_thinks_with_a_model_it_knows(
         thinks("Look at it.", calls("exec_command", cmd="cat answer.txt")),
         says("Done."),
     )
-    codex = start_codex(server, script)
+    codex = start_codex(server, script.model)
     events = codex.run("Write forty-two into answer.txt, then read it back.")
     assert (codex.workspace / "answer.txt").read_text() == "forty-two\n"
     assert [item["status"] for item in items(events, "file_change")] == ["completed"]
@@ -92,7 +107,7 @@ def test_codex_calls_tools_in_code_with_a_model_it_knows(
 ) -> None:
     code = "text((await tools.exec_command({cmd: 'printf forty-two | tee answer.txt'})).output)"
     script = upstream.on("gpt-6-sol").will(calls("functions__exec", input=code), says("Done."))
-    codex = start_codex(server, script)
+    codex = start_codex(server, script.model)
     events = codex.run("Write forty-two into answer.txt.")
     assert (codex.workspace / "answer.txt").read_text() == "forty-two"
     assert [item["exit_code"] for item in items(events, "command_execution")] == [0]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.running import MODULES, environment, example, run
+from tests.clients.running import MODULES, environment, example_for, run
 from tests.process import Server
 
 PROGRAM = MODULES / ".bin" / "codex"
@@ -49,7 +49,7 @@ class Codex:
         self.home, self.workspace = where / "home", where / "workspace"
         self.home.mkdir()
         self.workspace.mkdir()
-        self._config = example("Codex", "toml", server.url, model)
+        self._config = example_for("Codex", "toml", server.url, model)
         tomllib.loads(self._config)
         self.outside = Outside()
 

@@ -26,12 +26,19 @@ needs_node = pytest.mark.skipif(
 )
 
 
-def example(client: str, language: str, url: str, model: str) -> str:
-    """The example of `client` in the docs, with another address and model."""
+def example(client: str, language: str) -> str:
+    """What the docs tell users of `client` to write."""
     section = DOCS.read_text().partition(f"\n## {client}\n")[2].partition("\n## ")[0]
     code = re.search(rf"```{language}\n(.*?)```", section, re.S)
-    assert code and DOCS_URL in code[1] and '"demo"' in code[1], f"no {language} example of {client}"
-    return code[1].replace(DOCS_URL, url).replace('"demo"', json.dumps(model))
+    assert code, f"no {language} example of {client}"
+    return code[1]
+
+
+def example_for(client: str, language: str, url: str, model: str) -> str:
+    """The same with another address and model."""
+    code = example(client, language)
+    assert DOCS_URL in code and '"demo"' in code
+    return code.replace(DOCS_URL, url).replace('"demo"', json.dumps(model))
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
