@@ -245,11 +245,12 @@ class Runner:
         given: Json = {"input": ask.input, "request": ask.request}
         if not ask.kept:
             given["items"] = await self._archive.history(head)
-            return await self.unstored.ainvoke(given, context=run)  # pyright: ignore[reportReturnType, reportArgumentType]
+            return (await self.unstored.ainvoke(given, context=run, version="v2")).value  # pyright: ignore[reportReturnType, reportArgumentType]
         hosted = any(given["type"] in tool.types for given in ask.declared for tool in self._tools)
         durability = "async" if hosted else "exit"
         config = _config(head, response_id=run.response_id, conversation_id=ask.conversation)
-        return await self.stored.ainvoke(given, config, context=run, durability=durability)  # pyright: ignore[reportReturnType, reportArgumentType]
+        done = await self.stored.ainvoke(given, config, context=run, durability=durability, version="v2")  # pyright: ignore[reportArgumentType]
+        return done.value  # pyright: ignore[reportReturnType]
 
     async def _discard(self, ask: Ask, run: Run) -> None:
         if ask.kept:
