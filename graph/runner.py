@@ -242,15 +242,15 @@ class Runner:
         return response
 
     async def _invoke(self, ask: Ask, head: Head, run: Run) -> State:
-        given: Json = {"input": ask.input, "request": ask.request}
+        given: Any = {"input": ask.input, "request": ask.request}  # fewer channels than `State` has
         if not ask.kept:
             given["items"] = await self._archive.history(head)
-            return (await self.unstored.ainvoke(given, context=run, version="v2")).value  # pyright: ignore[reportReturnType, reportArgumentType]
+            return (await self.unstored.ainvoke(given, context=run, version="v2")).value
         hosted = any(given["type"] in tool.types for given in ask.declared for tool in self._tools)
         durability = "async" if hosted else "exit"
         config = _config(head, response_id=run.response_id, conversation_id=ask.conversation)
-        done = await self.stored.ainvoke(given, config, context=run, durability=durability, version="v2")  # pyright: ignore[reportArgumentType]
-        return done.value  # pyright: ignore[reportReturnType]
+        done = await self.stored.ainvoke(given, config, context=run, durability=durability, version="v2")
+        return done.value
 
     async def _discard(self, ask: Ask, run: Run) -> None:
         if ask.kept:
