@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
 
 import orjson
+import regex
 from jsonschema.exceptions import SchemaError, ValidationError, best_match  # pyright: ignore[reportUnknownVariableType]
-from jsonschema.validators import validator_for
+from jsonschema.validators import extend, validator_for  # pyright: ignore[reportUnknownVariableType]
 from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from graph.errors import Json
+
+#: Seconds one `pattern` may take.
+_MATCH_S = 0.2
 
 
 class Shape(NamedTuple):
@@ -52,7 +56,8 @@ class Shape(NamedTuple):
             value: Any = orjson.loads(text)
         except orjson.JSONDecodeError as error:
             return f"It is not valid JSON: {error}."
-        problems = validator_for(self.schema)(self.schema, registry=Registry()).iter_errors(value)
+        checked: Any = cast(Any, extend)(validator_for(self.schema), {"pattern": _pattern})
+        problems = checked(self.schema, registry=cast(Any, Registry)()).iter_errors(value)
         error = cast(ValidationError | None, best_match(problems))
         return f"At {error.json_path}: {error.message[:500]}." if error else None
 
@@ -65,25 +70,42 @@ def schema_problem(schema: Json) -> str | None:
         base = resource.id() or ""
         registry: Registry[Any] = Registry()
         resolver = registry.with_resource(base, resource).resolver(base)
-        for reference in _references(schema):
-            resolver.lookup(reference)
+        for keyword, value in _strings(schema):
+            if keyword == "pattern":
+                regex.compile(value)
+            else:
+                resolver.lookup(value)
     except SchemaError as error:
         return f"{error.json_path}: {error.message[:300]}"
+    except regex.error as error:
+        return f"a 'pattern' in it is no regular expression: {error}."
     except (Unresolvable, ValueError):
         return "a '$ref' in it leads nowhere inside the schema, and references to elsewhere are not followed."
     return None
 
 
-def _references(schema: Any) -> Iterator[str]:
+def _strings(schema: Any) -> Iterator[tuple[str, str]]:
+    """(keyword, value) of what a schema refers to and matches with."""
     if isinstance(schema, dict):
         for key, value in cast(Json, schema).items():
-            if key in ("$ref", "$dynamicRef") and isinstance(value, str):
-                yield value
+            if key in ("$ref", "$dynamicRef", "pattern") and isinstance(value, str):
+                yield key, value
             else:
-                yield from _references(value)
+                yield from _strings(value)
     elif isinstance(schema, list):
         for value in cast(list[Any], schema):
-            yield from _references(value)
+            yield from _strings(value)
+
+
+def _pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
+    """`pattern`, within a time: a caller's expression may be made to take for ever."""
+    if not isinstance(value, str):
+        return
+    try:
+        if not regex.search(pattern, value, timeout=_MATCH_S):
+            yield ValidationError(f"{value!r} does not match {pattern!r}")
+    except TimeoutError:
+        yield ValidationError(f"{pattern!r} takes too long to match")
 
 
 def unfenced(text: str) -> str:

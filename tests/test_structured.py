@@ -1,6 +1,7 @@
 """Answers of a given shape: enforced by the model server, or explained, validated and asked for once more."""
 
 import json
+import time
 from typing import Any
 
 import httpx2
@@ -98,6 +99,7 @@ def test_json_mode_gives_json(client: OpenAI, script: Script, model: str) -> Non
     {"type": "json_schema", "name": "x"},
     {"type": "json_schema", "name": "has space", "schema": {}},
     {"type": "json_schema", "name": "x", "schema": {"type": "nonsense"}},
+    {"type": "json_schema", "name": "x", "schema": {"type": "string", "pattern": "("}},
     {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}},
     {"type": "xml"}, {}, "text",
 ])  # fmt: skip
@@ -106,3 +108,14 @@ def test_a_format_that_means_nothing_is_refused(http: httpx2.Client, model: str,
     answer = http.post("/responses", json={"model": model, "input": "q", "text": {"format": format}})
     assert answer.status_code == 400
     assert answer.json()["error"]["param"].startswith("text.format")
+
+
+@promise("structured.emulated")
+def test_a_pattern_that_takes_for_ever_does_not_hold_the_server_up(client: OpenAI, script: Script, model: str) -> None:
+    script.ignores_schemas()
+    script.will(says(f'"{"a" * 40}!"'), says('"aa"'))
+    slow = {"format": {"type": "json_schema", "name": "x", "schema": {"type": "string", "pattern": "^(a|aa|a?b?a)+$"}}}
+    began = time.monotonic()
+    answer = client.responses.create(model=model, input="q", text=slow)  # type: ignore[arg-type]
+    assert answer.output_text == '"aa"'
+    assert time.monotonic() - began < 5
