@@ -59,12 +59,14 @@ def test_a_schema_is_explained_to_a_model_whose_server_cannot_enforce_it(
 @promise("structured.repair")
 def test_an_answer_of_the_wrong_shape_is_asked_for_once_more(tell: Tell, script: Script) -> None:
     script.rejects("response_format")
-    script.will(says('{"name": "Ada"}'), says('{"name": "Ada", "age": 36}'))
+    cost = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+    script.will(says('{"name": "Ada"}', usage=cost), says('{"name": "Ada", "age": 36}', usage=cost))
     events = tell(input="Who?", text={"format": SCHEMA})
     assert json.loads(text_of(final(events))) == {"name": "Ada", "age": 36}
     assert len(final(events)["output"]) == 1, "the answer that was of no use is not shown"
     assert "age" in json.dumps(script.last.messages[-1])
-    assert final(events)["usage"]["output_tokens"] > 2, "both turns are paid for"
+    usage = final(events)["usage"]
+    assert (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]) == (20, 10, 30), "both are paid for"
 
 
 @promise("structured.repair")
