@@ -15,7 +15,7 @@ from graph.prompt import Toolset, callable_now, options_of
 from graph.seal import Seal
 from graph.shape import Shape
 from graph.state import Change, Entry, Record, State
-from graph.transcript import messages_of
+from graph.transcript import check, messages_of, toolsets_of
 from graph.turn import Answer, Turn
 
 FindItem = Callable[[str], Awaitable[Entry | None]]
@@ -52,7 +52,7 @@ class Run:
 
     def check(self, conversation: Sequence[Entry]) -> None:
         """Raises `RequestError` when the conversation cannot be put to a model."""
-        messages_of(conversation, self._style({}), self.seal.open)
+        check(conversation, self._style({}), self.seal.open)
 
     def begin(self, request: Json, history: int, added: Sequence[Entry]) -> Record:
         """The record of a response whose input has been taken; `history` entries came before it."""
@@ -187,9 +187,7 @@ class _Opening:
 
 def _found(conversation: Sequence[Entry]) -> list[Json]:
     """Tools that joined in the course of the conversation: found by a search, or added by the developer."""
-    joined = ("tool_search_output", "additional_tools")
-    items = [entry["item"] for entry in conversation if entry["item"]["type"] in joined]
-    return [{**tool, "defer_loading": False} for item in items for tool in item["tools"]]
+    return [{**tool, "defer_loading": False} for item in toolsets_of(conversation) for tool in item["tools"]]
 
 
 def _without_oldest(log: Sequence[Entry]) -> Sequence[Entry]:

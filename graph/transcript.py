@@ -12,7 +12,10 @@ import orjson
 
 from graph.chat import Chat, Style, Unseal
 from graph.errors import Json
-from graph.state import Entry, ItemLog
+from graph.state import Entry, Item, ItemLog
+
+#: Types of items by which tools join in the course of a conversation: found by a search, or added by the developer.
+_TOOLSETS = ("tool_search_output", "additional_tools")
 
 
 class _Frozen(NamedTuple):
@@ -23,6 +26,13 @@ class _Frozen(NamedTuple):
     upto: int
     chunks: list[bytes]
     made: int
+    #: Items before `upto` that brought tools.
+    toolsets: tuple[Item, ...] = ()
+
+
+def check(log: Sequence[Entry], style: Style, unseal: Unseal) -> None:
+    """Raises `RequestError` when a call has no output or an output no call; keeps what it rendered."""
+    _rendered(log, style, unseal)
 
 
 def messages_of(log: Sequence[Entry], style: Style, unseal: Unseal) -> list[Any]:
@@ -30,23 +40,37 @@ def messages_of(log: Sequence[Entry], style: Style, unseal: Unseal) -> list[Any]
 
     Raises `RequestError` when a call has no output or an output no call.
     """
+    frozen, live = _rendered(log, style, unseal)
+    return [orjson.Fragment(b",".join(frozen.chunks[: frozen.made])), *live] if frozen.made else live
+
+
+def toolsets_of(log: Sequence[Entry]) -> list[Item]:
+    """The items of a conversation by which tools joined it, oldest first."""
+    memo = log.memo if isinstance(log, ItemLog) else None
+    if isinstance(memo, _Frozen) and memo.upto <= len(log):
+        return [*memo.toolsets, *_toolsets(log[memo.upto :])]
+    return _toolsets(log)
+
+
+def _rendered(log: Sequence[Entry], style: Style, unseal: Unseal) -> tuple[_Frozen, list[Json]]:
+    """What stays as it is, and the messages after it, which a later turn may show differently."""
     frozen = _frozen_of(log, style)
     start = _compacted_at(log, frozen, unseal)
     if start != frozen.start:
-        frozen = _Frozen(style, start, start, [], 0)
+        frozen = _Frozen(style, start, start, [], 0, tuple(_toolsets(log[:start])))
     last_user = _last_user(log, frozen.upto)
     older = style if style.thoughts == "all_turns" else style._replace(thoughts="none")
     chat = Chat(older, unseal)
     chat.take(log[frozen.upto : last_user])
     if last_user > frozen.upto and not chat.awaiting:
-        frozen = _freeze(frozen, last_user, chat.finish())
+        toolsets = _toolsets(log[frozen.upto : last_user])
+        frozen = _freeze(frozen, last_user, chat.finish(), toolsets)
         if isinstance(log, ItemLog):
             log.memo = frozen
         chat = Chat(style, unseal)
     chat.style = style
     chat.take(log[last_user:])
-    live = chat.finish()
-    return [orjson.Fragment(b",".join(frozen.chunks[: frozen.made])), *live] if frozen.made else live
+    return frozen, chat.finish()
 
 
 def remember(longer: Sequence[Entry], log: Sequence[Entry]) -> None:
@@ -63,12 +87,17 @@ def _frozen_of(log: Sequence[Entry], style: Style) -> _Frozen:
     return _Frozen(style, 0, 0, [], 0)
 
 
-def _freeze(frozen: _Frozen, upto: int, messages: list[Json]) -> _Frozen:
+def _freeze(frozen: _Frozen, upto: int, messages: list[Json], toolsets: list[Item]) -> _Frozen:
     """Chunks are shared by all logs of a lineage; a fork that is not the first to add goes on with its own."""
     chunks = frozen.chunks if len(frozen.chunks) == frozen.made else frozen.chunks[: frozen.made]
     if messages:
         chunks.append(orjson.dumps(messages)[1:-1])
-    return frozen._replace(upto=upto, chunks=chunks, made=len(chunks))
+    known = (*frozen.toolsets, *toolsets)
+    return frozen._replace(upto=upto, chunks=chunks, made=len(chunks), toolsets=known)
+
+
+def _toolsets(entries: Sequence[Entry]) -> list[Item]:
+    return [entry["item"] for entry in entries if entry["item"]["type"] in _TOOLSETS]
 
 
 def _last_user(log: Sequence[Entry], since: int) -> int:
