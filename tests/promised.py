@@ -59,6 +59,7 @@ _RESPONSE = _promises(
     structured.emulated         Without such a server the schema is explained and the answer validated.
     structured.repair           An emulated answer of the wrong shape is asked for once more, then fails.
     structured.refusal          A refusal is shown, not validated.
+    structured.calls            A turn that only calls tools is not held to the shape.
     structured.json_object      JSON mode is passed on.
     structured.checked          A `text.format` that means nothing is a 400.
     reasoning.encrypted         Sealed thoughts make the round trip; foreign or broken seals are passed over.

@@ -174,6 +174,17 @@ def test_thoughts_go_round_sealed_when_nothing_is_stored(client: OpenAI, script:
 
 
 @promise("reasoning.encrypted")
+def test_thoughts_are_sealed_for_who_asks_or_stores_nothing(client: OpenAI, script: Script, model: str) -> None:
+    script.will(*[thinks("Hm.", says("one"))] * 3)
+    include: Any = ["reasoning.encrypted_content"]
+    asked = client.responses.create(model=model, input="a", include=include)
+    unstored = client.responses.create(model=model, input="a", store=False)
+    stored = client.responses.create(model=model, input="a")
+    sealed = ["encrypted_content" in made.output[0].to_dict() for made in (asked, unstored, stored)]
+    assert sealed == [True, True, False]
+
+
+@promise("reasoning.encrypted")
 def test_a_seal_that_was_broken_or_is_foreign_is_passed_over(client: OpenAI, script: Script, model: str) -> None:
     script.will(thinks("Hm.", says("one")), says("two"))
     first = client.responses.create(model=model, input="a", store=False, include=["reasoning.encrypted_content"])

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from tests.conftest import Tell
 from tests.contract import promise
 from tests.told import final, text_of
-from tests.upstream import Script, refuses, says
+from tests.upstream import Script, calls, refuses, says
 
 Json = dict[str, Any]
 
@@ -86,6 +86,15 @@ def test_a_refusal_is_no_answer_of_the_wrong_shape(client: OpenAI, script: Scrip
     response = client.responses.parse(model=model, input="Who?", text_format=Person)
     assert response.output_parsed is None
     assert response.output[0].content[0].to_dict() == {"type": "refusal", "refusal": "I will not."}  # type: ignore[union-attr]
+
+
+@promise("structured.calls")
+def test_a_call_before_the_answer_is_no_answer_of_the_wrong_shape(tell: Tell, script: Script) -> None:
+    script.ignores_schemas()
+    script.will(calls("f", x=1))
+    tool = {"type": "function", "name": "f", "parameters": {}, "strict": False}
+    events = tell(input="Who?", tools=[tool], text={"format": SCHEMA})
+    assert [item["type"] for item in final(events)["output"]] == ["function_call"]
 
 
 @promise("structured.json_object")
