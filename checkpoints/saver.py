@@ -51,6 +51,8 @@ class AppendOnlySaver(BaseCheckpointSaver[str]):
         self._database = database
         self._checkpoints = checkpoints
         self._cache = cache
+        #: Responses of which nothing more is to be written: LangGraph saves once again while a run is cancelled.
+        self.fenced: set[str] = set()
 
     def get_next_version(self, current: str | None, channel: None) -> str:
         return next_version(current)
@@ -65,6 +67,8 @@ class AppendOnlySaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """One transaction: the checkpoint, what it adds to the log, its response and its conversation's head."""
+        if config.get("configurable", {}).get("response_id") in self.fenced:
+            return config
         at, work = self._put(config, checkpoint, metadata)
         self._remember(await asyncio.wrap_future(self._database.write(work)))
         return _config(at)

@@ -14,6 +14,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Overwrite
 
+from graph.ask import Ask
 from graph.compaction import compacted
 from graph.errors import Failure, Json, NotFound, RequestError, Unavailable
 from graph.events import Emitter, Names
@@ -32,29 +33,6 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """One request, validated."""
-
-    owner: str
-    request: Json
-    input: str | Sequence[Json]
-    #: `tools` as the caller sent them, secrets included.
-    declared: Sequence[Json] = ()
-    previous_response_id: str | None = None
-    conversation: str | None = None
-    stored: bool = True
-
-    @property
-    def model(self) -> str:
-        return self.request["model"]
-
-    @property
-    def kept(self) -> bool:
-        """Whether a checkpoint is written: a conversation grows even by responses that are not stored themselves."""
-        return self.stored or self.conversation is not None
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
     max_turns: int = 50
     #: Seconds `response.created` waits for the model server to take the request.
@@ -69,10 +47,6 @@ class Running:
     id: str
     log: EventLog
     task: asyncio.Task[None] | None = field(default=None, repr=False)
-
-    def cancel(self) -> None:
-        if self.task:
-            self.task.cancel()
 
 
 class Runner:
@@ -111,6 +85,12 @@ class Runner:
             await running.log.begun()
         finally:
             timer.cancel()
+
+    def leave(self, running: Running) -> None:
+        """Its only reader has gone: stop the response and leave nothing of it."""
+        if running.task and not running.task.done():
+            self._archive.fence(running.id)
+            running.task.cancel()
 
     async def count_tokens(self, ask: Ask) -> int:
         """Input tokens of the prompt that `ask` would make; nothing is stored and nothing answered."""
@@ -230,6 +210,7 @@ class Runner:
             await self.fail(ask, head, run, Failure("The server had an error while making this response."))
         finally:
             log.end(None)  # whatever failed while failing, no reader waits for ever
+            self._archive.unfence(run.response_id)
             if ask.conversation:
                 await self._archive.unlock(ask.conversation, run.response_id)
 

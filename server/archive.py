@@ -43,5 +43,11 @@ class StoredArchive:
     async def forget(self, owner: str, response_id: str) -> None:
         await self._store.responses.delete(owner, response_id)
 
+    def fence(self, response_id: str) -> None:
+        self._store.saver.fenced.add(response_id)
+
+    def unfence(self, response_id: str) -> None:
+        self._store.saver.fenced.discard(response_id)
+
     async def discard(self, response_id: str) -> None:
         await self._store.responses.discard(response_id)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
+from graph.ask import Ask
 from graph.client_tools import BY_TYPE
 from graph.errors import Json, NotFound, RequestError
 from graph.ports import HostedTool
-from graph.runner import Ask
 from server.house import House
 from server.wire.items import item_type
 from server.wire.problems import read

@@ -1,5 +1,6 @@
 """`/v1/responses`: create, retrieve, delete, cancel, input items, token counts, compaction."""
 
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -24,10 +25,11 @@ async def create(request: Request, owner: str = Depends(owner_of)) -> Response:
     house = house_of(request)
     body: Any = await body_of(request)
     running = await house.runner.start(await ask_of(body, owner, house))
+    leave = partial(house.runner.leave, running)
     if body.get("stream"):
-        await unless_left(request.receive, house.runner.begun(running), running.cancel)
-        return EventStream(running.log, running.cancel)
-    response = await unless_left(request.receive, running.log.ended(), running.cancel)
+        await unless_left(request.receive, house.runner.begun(running), leave)
+        return EventStream(running.log, leave)
+    response = await unless_left(request.receive, running.log.ended(), leave)
     if response is None:
         raise Unavailable("The response was given up: the server is shutting down.", retry_after_s=5)
     return json_response(response)

@@ -21,12 +21,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import TypedDict
 
+from graph.ask import Ask
 from graph.errors import Failure, Json, RequestError
 from graph.machine import build
 from graph.ports import Head
 from graph.resume import catch_up, node_before, renewed
 from graph.run import Run
-from graph.runner import Ask
 from graph.state import Record, State
 from nodes import HOSTED_TOOLS
 from server.app import create_app, open_house

@@ -44,8 +44,9 @@ def split(packets: list[bytes]) -> tuple[list[Json], bool]:
 
 @given(st.lists(st.text(), max_size=4), st.lists(st.integers(0, 400)), st.sampled_from([b"\n\n", b"\r\n\r\n"]))
 def test_chunks_are_the_same_however_a_stream_is_cut(texts: list[str], cuts: list[int], end: bytes) -> None:
-    said = [delta(content=text) for text in [*texts, "a\u2028b\u0085c"]]
-    stream = b": ping" + end + b"".join(event(chunk, end) for chunk in said) + b"data: [DONE]" + end
+    sent = [delta(content=text) for text in [*texts, "a\u2028b\u0085c"]]
+    said = [delta(content=text.replace("\0", "")) for text in [*texts, "a\u2028b\u0085c"]]
+    stream = b": ping" + end + b"".join(event(chunk, end) for chunk in sent) + b"data: [DONE]" + end
     edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
     packets = [stream[a:b] for a, b in pairwise(edges)]
     assert split(packets) == (said, True)

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-import orjson
-
 from graph.errors import Json, UpstreamError
+from graph.text import loads
 from nodes.upstreams import failures
 from nodes.upstreams.repair import Repair, as_chunk
 from nodes.upstreams.sse import Frames
@@ -74,8 +73,8 @@ class Reading:
     def whole(self, body: bytes) -> None:
         """A body that is one JSON completion, although a stream was asked for."""
         try:
-            completion = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
+            completion = loads(body)
+        except ValueError as error:
             raise UpstreamError(f"The model server {self._upstream.name} sent no JSON: {error}.") from error
         if not isinstance(completion, dict):
             raise UpstreamError(f"The model server {self._upstream.name} sent no completion.")

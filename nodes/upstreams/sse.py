@@ -3,9 +3,8 @@
 Lines end at LF bytes only (a CR before it is JSON white space): text may hold U+2028, which other splitters cut at.
 """
 
-import orjson
-
 from graph.errors import Json, UpstreamError
+from graph.text import loads
 
 #: The longest event that is believed; a picture in base64 fits.
 LIMIT_BYTES = 64 * 1024 * 1024
@@ -67,8 +66,8 @@ class Frames:
             self._torn.append(line)
             return
         try:
-            chunk = orjson.loads(line)
-        except orjson.JSONDecodeError:
+            chunk = loads(line)
+        except ValueError:
             if line.strip() == b"[DONE]":
                 self.ended = True
             elif not self.ended:
@@ -83,8 +82,8 @@ class Frames:
         if not torn.strip():
             return
         try:
-            chunk = orjson.loads(torn)
-        except orjson.JSONDecodeError as error:
+            chunk = loads(torn)
+        except ValueError as error:
             raise UpstreamError(f"The model server {self.upstream} sent an event that is not JSON: {error}.") from error
         self._give(chunk, chunks)
 

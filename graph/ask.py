@@ -1,0 +1,29 @@
+"""What the runner is asked to do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from graph.errors import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request, validated."""
+
+    owner: str
+    request: Json
+    input: str | Sequence[Json]
+    #: `tools` as the caller sent them, secrets included.
+    declared: Sequence[Json] = ()
+    previous_response_id: str | None = None
+    conversation: str | None = None
+    stored: bool = True
+
+    @property
+    def model(self) -> str:
+        return self.request["model"]
+
+    @property
+    def kept(self) -> bool:
+        """Whether a checkpoint is written: a conversation grows even by responses that are not stored themselves."""
+        return self.stored or self.conversation is not None
