@@ -160,6 +160,7 @@ _WORLD = _promises(
     failures.before_created     Until the model server accepts, its refusal is an HTTP status; 429 has Retry-After.
     failures.nothing_kept       A response that was refused leaves nothing behind.
     failures.retried            A model server busy for a moment is asked again, before the first byte only.
+    failures.hints              Hints a model server does not know are left out; what matters never is.
     failures.after_created      A stream the model server breaks ends in `error` and `response.failed`.
     failures.partial            What was said before a failure stays, its last item incomplete.
     failures.waiting            Who waits hears of the failure: a failed response, or a 5xx.

@@ -63,6 +63,31 @@ def test_a_model_server_that_is_busy_for_a_moment_is_asked_again(client: OpenAI,
     assert client.responses.create(model=model, input="q").output_text == "ok"
 
 
+@pytest.mark.parametrize("hint", ["stream_options", "parallel_tool_calls", "reasoning_effort", "logprobs"])
+@promise("failures.hints")
+def test_a_hint_the_model_server_does_not_know_is_left_out(
+    client: OpenAI, script: Script, model: str, hint: str
+) -> None:
+    script.rejects(hint).will(*[says("ok")] * 2)
+    for _ in range(2):
+        response = client.responses.create(
+            model=model, input="q", parallel_tool_calls=False, reasoning={"effort": "low"}, tools=[TOOL],  # type: ignore[list-item]
+            include=["message.output_text.logprobs"],
+        )  # fmt: skip
+        assert response.output_text == "ok"
+    assert hint not in script.last.body
+
+
+@promise("failures.hints")
+def test_a_field_that_matters_is_never_left_out(http: httpx2.Client, script: Script, model: str) -> None:
+    script.rejects("temperature", "Unsupported parameter: '{}' is not supported with this model.")
+    refused = http.post("/responses", json={"model": model, "input": "q", "temperature": 0.5})
+    assert refused.status_code == 400
+    assert refused.json()["error"]["param"] == "temperature"
+    assert "not supported" in refused.json()["error"]["message"]
+
+
+TOOL: Json = {"type": "function", "name": "f", "parameters": {}, "strict": False}
 BROKEN: list[tuple[str, Answer]] = [
     ("cut", says("one two three").cuts(after=2)),
     ("cut before any word", says("one two three").cuts(after=0)),
@@ -73,7 +98,6 @@ BROKEN: list[tuple[str, Answer]] = [
     ("cut in a thought", thinks("one two three", says("four")).cuts(after=2)),
     ("cut in a call", calls("f", '{"a": "bcdefgh"}').cuts(after=2)),
 ]
-TOOL: Json = {"type": "function", "name": "f", "parameters": {}, "strict": False}
 
 
 @pytest.mark.parametrize("answer", [answer for _, answer in BROKEN], ids=[name for name, _ in BROKEN])
