@@ -82,7 +82,6 @@ _CHAIN = _promises(
     chain.unknown_parent        An unknown, deleted or unstored parent is 400 `previous_response_not_found`.
     chain.incomplete_parent     An incomplete response can be continued.
     chain.failed_parent         A failed response cannot be continued.
-    chain.killed                A killed process has lost nothing it acknowledged, and leaves nothing locked.
     store.false                 What is not stored is nowhere: not read, not continued, not on the disk.
     store.any_text              Text of any characters is stored and continued, or refused.
     """,

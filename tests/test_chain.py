@@ -263,14 +263,19 @@ def test_the_phase_of_a_message_is_kept(client: OpenAI, script: Script, model: s
     assert listed[1].to_dict()["phase"] == "commentary"
 
 
-@promise("chain.deep")
-def test_a_chain_of_a_hundred_turns_is_whole(client: OpenAI, script: Script, model: str) -> None:
-    script.will(*(says(f"a{n}") for n in range(100)))
-    parent = None
-    for turn in range(100):
-        parent = client.responses.create(model=model, input=f"u{turn}", previous_response_id=parent).id
-    texts = [text for _, text in said(script)]
-    assert texts == [text for n in range(100) for text in (f"u{n}", f"a{n}")][:-1]
+@promise("chain.deep", "chain.fork")
+def test_a_chain_of_a_thousand_turns_is_whole_and_forks_in_the_middle(
+    http: httpx2.Client, script: Script, model: str
+) -> None:
+    script.always(says("Yes."))
+    ids: list[str | None] = [None]
+    for turn in range(1000):
+        body = {"model": model, "input": f"u{turn}", "previous_response_id": ids[-1]}
+        ids.append(http.post("/responses", json=body).json()["id"])
+    whole = [text for turn in range(1000) for text in (f"u{turn}", "Yes.")]
+    assert [text for _, text in said(script)] == whole[:-1]
+    http.post("/responses", json={"model": model, "input": "fork", "previous_response_id": ids[500]})
+    assert [text for _, text in said(script)] == [*whole[:1000], "fork"]
 
 
 @promise("chain.incomplete_parent")
