@@ -39,6 +39,7 @@ def call(line: Sequence[str]) -> None:
 def serve(settings: Settings) -> None:
     gc.disable()  # until it serves: what is imported stays, and looking at it over and over costs a tenth of the start
     from server import banner, log
+    from server.occupied import occupied
     from server.serve import listen, run
 
     log.configure(settings.log_level, settings.log_format)
@@ -54,7 +55,8 @@ def serve(settings: Settings) -> None:
         )
     from server.app import create_app
 
-    run(create_app(settings), settings, listening, lambda address, house: banner.show(settings, address, house))
+    with occupied(settings.directory):
+        run(create_app(settings), settings, listening, lambda address, house: banner.show(settings, address, house))
 
 
 @app.command("doctor", help=COMMANDS["doctor"])

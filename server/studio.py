@@ -33,6 +33,7 @@ from server.app import create_app, open_house
 from server.asking import ask_of
 from server.auth import LOCAL
 from server.house import House
+from server.occupied import occupied
 from server.settings import Settings, load
 
 NAME = "graphnexus"
@@ -80,8 +81,9 @@ class Studio:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[BaseCheckpointSaver[Any]]:
         """Open everything; the dev server does it as it opens its checkpointer, before anything is asked."""
-        async with open_house(self.settings) as self._house:
-            yield self.house.store.saver
+        with occupied(self.settings.directory):
+            async with open_house(self.settings) as self._house:
+                yield self.house.store.saver
 
     async def list_threads(self) -> None:
         """Let Studio know of conversations made over HTTP, in this process or another."""

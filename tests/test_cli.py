@@ -112,6 +112,12 @@ def test_a_port_in_use_is_one_line(server: Server, data: tuple[str, str]) -> Non
     assert f"127.0.0.1:{server.port}: address already in use" in one_line(ended.stderr)
 
 
+def test_a_second_server_on_the_same_data_is_refused_in_one_line(server: Server) -> None:
+    ended = graphnexus("serve", "--port", "0", "--data-dir", str(server.data_dir / "kept"))
+    assert ended.returncode == 2
+    assert "another server is using" in one_line(ended.stderr)
+
+
 def test_ctrl_c_stops_the_server_with_exit_0(upstream: Upstream, tmp_path: Path) -> None:
     ours = Server(tmp_path, upstream.url).start()
     os.kill(ours.pid, signal.SIGINT)
