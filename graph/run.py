@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from graph.chat import Style
 from graph.client_tools import offers_of
@@ -14,11 +14,19 @@ from graph.ports import Function, HostedTool, Model, Profile, Prompt
 from graph.prompt import Toolset, callable_now, options_of
 from graph.seal import Seal
 from graph.shape import Shape
-from graph.state import Change, Entry, Record, State
+from graph.state import Entry, Record, State
 from graph.transcript import check, messages_of, toolsets_of
 from graph.turn import Answer, Turn
 
 FindItem = Callable[[str], Awaitable[Entry | None]]
+
+
+class Beginning(TypedDict):
+    """What `load` makes of a request."""
+
+    items: list[Entry]
+    request: Json
+    response: Record
 
 
 @dataclass(slots=True)
@@ -42,7 +50,7 @@ class Run:
     max_turns: int = 50
     created_at: int = field(default_factory=now)
     #: What `load` has made of the request, for a failure before its step is stored.
-    begun: Change | None = None
+    begun: Beginning | None = None
     offers: dict[str, Offer] = field(default_factory=dict[str, Offer])
     functions: dict[str, Function] = field(default_factory=dict[str, Function])
     #: Items of hosted calls that are not done yet, by item id.
@@ -56,14 +64,15 @@ class Run:
 
     def begin(self, request: Json, history: int, added: Sequence[Entry]) -> Record:
         """The record of a response whose input has been taken; `history` entries came before it."""
-        self.begun = {"items": list(added), "request": request, "response": self._record(request, history, len(added))}
+        self.begun = self._beginning(request, history, added)
         return self.begun["response"]
 
-    def started(self, request: Json) -> Change:
+    def started(self, request: Json) -> Beginning:
         """What `load` has made of the request, or would have if it had come so far."""
-        if self.begun is None:
-            self.begin(request, 0, [])
-        return self.begun or {}
+        return self.begun or self._beginning(request, 0, [])
+
+    def _beginning(self, request: Json, history: int, added: Sequence[Entry]) -> Beginning:
+        return {"items": list(added), "request": request, "response": self._record(request, history, len(added))}
 
     def _record(self, request: Json, history: int, added: int) -> Record:
         return {
