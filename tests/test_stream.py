@@ -105,16 +105,6 @@ def test_thoughts_are_an_item_of_their_own_before_the_answer(tell: Tell, script:
     assert message["content"][0]["text"] == "42"
 
 
-@pytest.mark.parametrize("chunks", [1, 9, 40])
-@promise("repair.think_tags")
-def test_thoughts_in_tags_are_thoughts(tell: Tell, script: Script, chunks: int) -> None:
-    script.will(says("<think>Hm, let me see.</think>\n\nIt is 42 < 43.", chunks=chunks))
-    events = tell(input="q")
-    thought, message = output(events)
-    assert thought["content"][0]["text"].strip() == "Hm, let me see."
-    assert message["content"][0]["text"].strip() == "It is 42 < 43."
-
-
 @promise("stream.open_responses_names")
 def test_reasoning_events_can_bear_the_names_of_open_responses(
     start_server: StartServer, recorder: Recorder, script: Script, model: str
@@ -213,36 +203,6 @@ def test_usage_is_what_the_model_server_counted(tell: Tell, script: Script) -> N
     assert usage["input_tokens_details"]["cached_tokens"] == 5
     assert usage["output_tokens_details"]["reasoning_tokens"] == 3
     assert script.last.body["stream_options"]["include_usage"] is True
-
-
-@promise("repair.usage")
-def test_usage_is_there_when_the_model_server_counts_nothing(tell: Tell, script: Script) -> None:
-    script.will(says("42").without_usage())
-    assert final(tell(input="q"))["usage"] is not None
-
-
-@promise("repair.framing")
-def test_a_model_server_that_ends_lines_with_crlf_is_understood(tell: Tell, script: Script) -> None:
-    script.will(says("one\u2028two\u2029 three\x85four 😀").crlf())
-    assert text_of(final(tell(input="q"))) == "one\u2028two\u2029 three\x85four 😀"
-
-
-@promise("repair.surrogates")
-def test_half_a_character_does_not_break_a_stream(tell: Tell, script: Script) -> None:
-    halves = says("x")
-    script.will(type(halves)(tuple({"delta": {"content": half}} for half in ("a", "\ud83d", "\ude00", "b", "\ud83d"))))
-    text = text_of(final(tell(input="q")))
-    assert text.startswith("a")
-    assert "b" in text
-
-
-@promise("repair.plain_json")
-def test_a_model_server_that_does_not_stream_is_understood(tell: Tell, script: Script) -> None:
-    script.will(says("All at once.").as_json(), calls("weather", city="Paris").as_json())
-    events = tell(input="q")
-    assert kinds(events) == [*OPENING, *MESSAGE, "completed"]
-    assert text_of(final(events)) == "All at once."
-    assert [item["type"] for item in output(tell(input="q", tools=[WEATHER]))] == ["function_call"]
 
 
 @promise("stream.empty")
