@@ -114,6 +114,8 @@ class Chat:
 
     def mcp_call(self, item: Item) -> None:
         """A hosted call that came back from a client which keeps its own history."""
+        if item.get("status") == "incomplete":
+            return
         output = item.get("output")
         reply = output if output is not None else orjson.dumps(item.get("error")).decode()
         name = re.sub(r"[^a-zA-Z0-9_-]", "_", item["name"])[:NAME_LIMIT]

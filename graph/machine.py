@@ -96,7 +96,7 @@ def outlook_of(answer: Answer, shape: Shape | None, turn: Turn, before: Outlook)
     repair = [message for rejected in answer.rejected for message in _about(rejected)]
     if shape and not answer.calls and not answer.asked_client and not answer.refused and not repair:
         repair = _misshapen(answer, shape, turn, before)
-    if repair and before.get("repairs", 0) < REPAIRS:
+    if repair and not answer.asked_client and before.get("repairs", 0) < REPAIRS:
         outlook["repair"] = repair
         outlook["repairs"] = before.get("repairs", 0) + 1
     return outlook

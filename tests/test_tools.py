@@ -263,6 +263,12 @@ def test_a_model_that_calls_what_it_was_not_offered_is_told_so(tell: Tell, scrip
     assert "teleport" in json.dumps(script.last.messages[-2:])
 
 
+@promise("repair.unknown_function")
+def test_a_call_of_what_is_not_there_does_not_lose_the_call_beside_it(tell: Tell, script: Script) -> None:
+    script.will(together(("weather", {"city": "Paris"}), ("nonsense", {})))
+    assert [item["name"] for item in output(tell(input="q", tools=[WEATHER]))] == ["weather"]
+
+
 @promise("repair.shell_arguments")
 def test_a_model_that_writes_broken_arguments_for_a_shell_is_told_so(tell: Tell, script: Script) -> None:
     script.will(calls("shell", '{"commands": ["ls"'), calls("shell", commands=["ls"]))
