@@ -9,7 +9,7 @@ import datetime
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
@@ -46,7 +46,12 @@ class Bench:
         with self._server("alone") as again:
             say("a restart")
             bars += await branch(again, database, [turn.id for turn in chain.turns])
-        return [*starts(empty, again), *bars]
+        return [*starts(empty, [again, *self._restarted(2)]), *bars]
+
+    def _restarted(self, times: int) -> Iterator[Process]:
+        for _ in range(times):
+            with self._server("alone") as again:
+                yield again
 
     async def _compared(self) -> list[Bar]:
         with ExitStack() as stack:

