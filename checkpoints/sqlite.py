@@ -2,13 +2,14 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Literal, TypeVar, cast
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from checkpoints.checkpoint import Checkpoints
 from checkpoints.conversations import Conversations
@@ -24,6 +25,8 @@ Synchronous = Literal["NORMAL", "FULL"]
 #: The newest migration; a database that is there already starts without loading Alembic.
 HEAD = "0001"
 _READERS = 2
+#: Writes in one transaction at most.
+_BATCH = 64
 _BUSY_S = 30.0
 #: An item log's chunk is clustered with its key; on larger pages it fits without an overflow page.
 _PAGE_BYTES = 8192
@@ -66,11 +69,17 @@ async def open_sqlite(
         await asyncio.to_thread(database.close)
 
 
+class _Write(NamedTuple):
+    work: Work[Any]
+    done: Future[Any]
+
+
 class SqliteDatabase:
     """`Database` on stdlib sqlite3; any thread and any event loop may use it."""
 
     def __init__(self, path: Path, synchronous: Synchronous) -> None:
         self._writer = ThreadPoolExecutor(1, "store-writer")
+        self._waiting: deque[_Write] = deque()
         self._readers = ThreadPoolExecutor(_READERS, "store-reader")
         self._connection = _connect(path, synchronous)
         self._idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
@@ -81,7 +90,30 @@ class SqliteDatabase:
         return self._readers.submit(self._read, work)
 
     def write(self, work: Work[T]) -> Future[T]:
-        return self._writer.submit(_transact, self._connection, "IMMEDIATE", work)
+        """Writes that wait for each other share a transaction; one that fails is undone alone."""
+        done: Future[T] = Future()
+        self._waiting.append(_Write(work, done))
+        self._writer.submit(self._write_waiting)
+        return done
+
+    def _write_waiting(self) -> None:
+        count = min(len(self._waiting), _BATCH)
+        batch = [write for _ in range(count) if (write := self._waiting.popleft()).done.set_running_or_notify_cancel()]
+        if batch and not self._write_all(batch):
+            for write in batch:
+                self._write_all([write])
+
+    def _write_all(self, batch: Sequence[_Write]) -> bool:
+        """In one transaction; False when one of several failed and none is written."""
+        try:
+            results = _transact(self._connection, "IMMEDIATE", lambda rows: [write.work(rows) for write in batch])
+        except Exception as error:  # whatever it is, it belongs to whoever waits for it
+            if len(batch) == 1:
+                batch[0].done.set_exception(error)
+            return len(batch) == 1
+        for write, result in zip(batch, results, strict=True):
+            write.done.set_result(result)
+        return True
 
     def shrink(self) -> Future[None]:
         return self._writer.submit(_shrink, self._connection)
