@@ -7,9 +7,9 @@ so every output item is an input item too.
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
-from pydantic_core import PydanticCustomError
 
 from graph.errors import Json
+from server.wire.problems import custom
 
 
 class Wire(BaseModel):
@@ -41,7 +41,7 @@ def _image_url(url: str | None) -> str | None:
         message = (
             "Expected a fully qualified URL or a data URL of an image in 'image_url'; files are not kept here yet."
         )
-        raise PydanticCustomError("invalid_value", message)  # pyright: ignore[reportArgumentType]  # a constant
+        raise custom("invalid_value", message)
     return url
 
 
@@ -56,7 +56,7 @@ class InputImage(Wire):
 def _file_data(value: str | None) -> str | None:
     if value is None:
         message = "Expected the file itself in 'file_data'; file ids and URLs are not fetched here yet."
-        raise PydanticCustomError("invalid_value", message)  # pyright: ignore[reportArgumentType]  # a constant
+        raise custom("invalid_value", message)
     return value
 
 
