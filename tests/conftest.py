@@ -8,8 +8,10 @@ import httpx2
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
+from checkpoints import STORES
 from tests.process import Server
 from tests.recorder import AsyncRecordingTransport, Recorder, RecordingTransport
+from tests.store_graph import Caller, opened
 from tests.upstream import Script, Upstream
 
 TIMEOUT_S = 30.0
@@ -141,3 +143,16 @@ def tell(http: httpx2.Client, recorder: Recorder, model: str) -> Tell:
         return recorder.last.grammar().events
 
     return ask
+
+
+@pytest.fixture(params=STORES)
+def name(request: pytest.FixtureRequest) -> str:
+    """Each kind of store in turn."""
+    return request.param
+
+
+@pytest.fixture
+async def caller(name: str, tmp_path: Path) -> AsyncIterator[Caller]:
+    """A store with a graph that runs on it."""
+    async with opened(name, tmp_path / "store.db") as caller:
+        yield caller

@@ -5,30 +5,17 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langgraph.types import Overwrite
 
-from checkpoints import STORES
 from graph.errors import ToolFailed
 from graph.state import ItemLog
 from tests.store_graph import Caller, message, opened, state_at, texts, used_bytes
 
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture(params=STORES)
-def name(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
-@pytest.fixture
-async def caller(name: str, tmp_path: Path) -> AsyncIterator[Caller]:
-    async with opened(name, tmp_path / "store.db") as caller:
-        yield caller
 
 
 # ---------------------------------------------------------------- chains and branches

@@ -1,25 +1,12 @@
 """Every store frees what is deleted, and nothing that something alive needs."""
 
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from checkpoints import STORES
 from graph.errors import NotFound
 from tests.store_graph import Caller, opened, state_at, texts, used_bytes
-
-
-@pytest.fixture(params=STORES)
-def name(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
-@pytest.fixture
-async def caller(name: str, tmp_path: Path) -> AsyncIterator[Caller]:
-    async with opened(name, tmp_path / "store.db") as caller:
-        yield caller
 
 
 async def test_deleting_the_middle_of_a_chain_leaves_its_children(name: str, tmp_path: Path) -> None:

@@ -1,27 +1,15 @@
 """Every store finds responses, items, conversations and keys for their owner, and for nobody else."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from checkpoints import STORES, Conversation
+from checkpoints import Conversation
 from graph.errors import ToolFailed
 from graph.ids import new_id
 from tests.store_graph import REQUEST, Caller, message, opened, texts
-
-
-@pytest.fixture(params=STORES)
-def name(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
-@pytest.fixture
-async def caller(name: str, tmp_path: Path) -> AsyncIterator[Caller]:
-    async with opened(name, tmp_path / "store.db") as caller:
-        yield caller
 
 
 async def conversation(caller: Caller, owner: str = "local") -> Conversation:

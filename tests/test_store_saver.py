@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import tracemalloc
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,10 @@ import pytest
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Interrupt, Overwrite, Send
 
-from checkpoints import STORES
 from graph.state import ItemLog
 from tests.store_graph import Caller, opened, state_at, texts
 
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture(params=STORES)
-def name(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
-@pytest.fixture
-async def caller(name: str, tmp_path: Path) -> AsyncIterator[Caller]:
-    async with opened(name, tmp_path / "store.db") as caller:
-        yield caller
 
 
 # ---------------------------------------------------------------- what may be stored
