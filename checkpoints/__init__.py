@@ -1,31 +1,30 @@
 """Everything that is kept. A store is a file here and a line in `STORES`."""
 
-from typing import Protocol
-
 from checkpoints.conversations import Conversation, Conversations
+from checkpoints.events import Events
 from checkpoints.keys import Key, Keys
 from checkpoints.responses import Responses, Stored
-from checkpoints.saver import AppendOnlySaver
+from checkpoints.runs import Claimed, Runs
 from checkpoints.sqlite import open_sqlite
+from checkpoints.store import Store
+from checkpoints.workers import Swept, Workers
 
-
-class Store(Protocol):
-    """An open store."""
-
-    @property
-    def saver(self) -> AppendOnlySaver: ...
-
-    @property
-    def responses(self) -> Responses: ...
-
-    @property
-    def conversations(self) -> Conversations: ...
-
-    @property
-    def keys(self) -> Keys: ...
-
-
-#: Name in the settings → `open(path, *, cache_bytes, synchronous)`, an async context manager giving a `Store`.
+#: Name in the settings → `open(path, *, cache_bytes, synchronous, version)`, an async context manager giving a `Store`.
 STORES = {"sqlite": open_sqlite}
 
-__all__ = ["STORES", "Conversation", "Conversations", "Key", "Keys", "Responses", "Store", "Stored", "open_sqlite"]
+__all__ = [
+    "STORES",
+    "Claimed",
+    "Conversation",
+    "Conversations",
+    "Events",
+    "Key",
+    "Keys",
+    "Responses",
+    "Runs",
+    "Store",
+    "Stored",
+    "Swept",
+    "Workers",
+    "open_sqlite",
+]

@@ -26,9 +26,11 @@ class Conversation:
 class Conversations:
     """Another owner's ids are not found."""
 
-    def __init__(self, database: Database, checkpoints: Checkpoints) -> None:
+    def __init__(self, database: Database, checkpoints: Checkpoints, worker: str) -> None:
+        """`worker`: the process that takes conversations here."""
         self._database = database
         self._checkpoints = checkpoints
+        self._worker = worker
 
     async def create(self, conversation: Conversation) -> None:
         """The head is found by `thread_id` and `checkpoint_id` when one is given."""
@@ -69,13 +71,17 @@ class Conversations:
 
     async def lock(self, owner: str, id: str, holder: str) -> bool:
         """Take the conversation for one response, without waiting; False when another has it, or there is none."""
-        sql = "UPDATE conversation SET holder = ? WHERE id = ? AND owner = ? AND (holder IS NULL OR holder = ?)"
-        work = self._database.write(lambda rows: rows.execute(sql, (holder, id, owner, holder)).rowcount)
+        sql = (
+            "UPDATE conversation SET holder = ?, worker = ? WHERE id = ? AND owner = ? "
+            "AND (holder IS NULL OR holder = ?)"
+        )
+        given = (holder, self._worker, id, owner, holder)
+        work = self._database.write(lambda rows: rows.execute(sql, given).rowcount)
         return await asyncio.wrap_future(work) == 1
 
     async def unlock(self, id: str, holder: str) -> None:
         """Give it back; nothing happens when `holder` does not have it."""
-        sql = "UPDATE conversation SET holder = NULL WHERE id = ? AND holder = ?"
+        sql = "UPDATE conversation SET holder = NULL, worker = NULL WHERE id = ? AND holder = ?"
         await asyncio.wrap_future(self._database.write(lambda rows: rows.execute(sql, (id, holder)).rowcount))
 
 

@@ -34,6 +34,11 @@ Work = Callable[[Rows], T]
 class Database(Protocol):
     """Runs work off the event loop. The futures belong to no loop: `asyncio.wrap_future` them, or wait."""
 
+    @property
+    def clock(self) -> str:
+        """SQL of the database's own time, in Unix seconds with fractions; the clocks of replicas may differ."""
+        ...
+
     def read(self, work: Work[T]) -> Future[T]:
         """`work` sees one moment of the database and changes nothing."""
         ...

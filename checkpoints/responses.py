@@ -9,14 +9,17 @@ from typing import Any, cast
 
 import orjson
 
+from checkpoints import events, runs
 from checkpoints.checkpoint import Checkpoints, Row, find, log_ref, one_value
 from checkpoints.database import Database, Rows
 from checkpoints.item_log import ItemLogs, LogRef
 from graph.errors import Json, NotFound
+from graph.hold import Hold
 from graph.ids import seed_of
 from graph.state import Entry, ItemLog, Record
 
 _FINISHED = ("completed", "incomplete")
+_GOING_ON = ("queued", "in_progress")
 _UNFINISHED = "status IN ('queued', 'in_progress')"
 _INTERRUPTED = {"code": "server_error", "message": "The response was interrupted when the server stopped."}
 
@@ -90,6 +93,8 @@ class Responses:
         sql = "DELETE FROM response WHERE id = ? AND owner = ? RETURNING checkpoint"
         row = rows.execute(sql, (response_id, owner)).fetchone()
         if row is not None:
+            runs.end(rows, response_id)
+            events.forget(rows, response_id)
             mine = "response_id = ? AND thread = (SELECT thread FROM checkpoint WHERE key = ?)"
             found = rows.execute(f"SELECT key FROM checkpoint WHERE key = ? OR ({mine})", (row[0], response_id, row[0]))
             self._checkpoints.drop(rows, without_heads(rows, [key for (key,) in found.fetchall()]))
@@ -104,31 +109,44 @@ class Responses:
         self._checkpoints.drop(rows, [key for key, _ in found])
         for thread in {thread for _, thread in found}:
             _drop_loose_writes(rows, thread)
-        rows.execute("DELETE FROM beginning WHERE response_id = ?", (response_id,))
+        runs.end(rows, response_id)
+        events.forget(rows, response_id)
         rows.execute("UPDATE conversation SET holder = NULL WHERE holder = ?", (response_id,))
 
-    async def sweep(self) -> int:
-        """End what a stopped process left unfinished; for the start, when no run is alive. Returns how many.
+    def interrupt(self, rows: Rows, response_id: str) -> bool:
+        """Fail a response whose process has died; False, and nothing is left of it, when nobody was told of it."""
+        row = rows.execute(f"SELECT owner FROM response WHERE id = ? AND {_UNFINISHED}", (response_id,)).fetchone()
+        if row is None:
+            if rows.execute("SELECT 1 FROM response WHERE id = ?", (response_id,)).fetchone() is None:
+                self._discard(rows, response_id)
+                return False
+            return True
+        end(rows, row[0], response_id, {"status": "failed", "error": _INTERRUPTED})
+        return True
 
-        Unfinished responses become failed, conversations are unlocked, and what is left of runs that never had a
-        record is dropped.
+    async def cancel(self, owner: str, response_id: str) -> bool:
+        """Whether the response is cancelled now; False when it had ended before. Nothing that is written later, by
+        whoever was making it, changes that.
         """
-        return await asyncio.wrap_future(self._database.write(self._sweep))
 
-    def _sweep(self, rows: Rows) -> int:
-        unfinished = rows.execute(f"SELECT id, owner FROM response WHERE {_UNFINISHED}").fetchall()
-        for id, owner in unfinished:
-            if stored := _find(rows, owner, id):
-                record = {**stored.record, "status": "failed", "error": _INTERRUPTED, "completed_at": None}
-                sql = "UPDATE response SET status = 'failed', completed_at = NULL, record = ? WHERE id = ?"
-                rows.execute(sql, (orjson.dumps(record), id))
-        rows.execute("UPDATE conversation SET holder = NULL WHERE holder IS NOT NULL")
-        for (id,) in rows.execute("SELECT response_id FROM beginning").fetchall():
-            self._discard(rows, id)
-        return len(unfinished)
+        def work(rows: Rows) -> bool:
+            epoch = runs.take(rows, response_id, None)
+            return epoch is not None and end(rows, owner, response_id, {"status": "cancelled"})
+
+        return await asyncio.wrap_future(self._database.write(work))
 
 
-def index(rows: Rows, key: int, value: Any, metadata: Json) -> list[int]:
+def end(rows: Rows, owner: str, response_id: str, change: Json) -> bool:
+    """Give an unfinished response its end, beside what its checkpoint says; False when it has one."""
+    stored = _find(rows, owner, response_id)
+    if stored is None or stored.record["status"] not in _GOING_ON:
+        return False
+    record = orjson.dumps({**stored.record, **change})
+    rows.execute("UPDATE response SET status = ?, record = ? WHERE id = ?", (change["status"], record, response_id))
+    return True
+
+
+def index(rows: Rows, key: int, value: Any, metadata: Json, hold: Hold | None) -> list[int]:
     """Note whose response checkpoint `key` holds and move its conversation's head; returns checkpoints to drop.
 
     A record counts only in checkpoints of the run that made it: it stays in the state of the runs after it. A run
@@ -136,11 +154,10 @@ def index(rows: Rows, key: int, value: Any, metadata: Json) -> list[int]:
     """
     record = _made_here(value, metadata)
     if record is not None:
-        _upsert(rows, key, record, metadata)
-        rows.execute("DELETE FROM beginning WHERE response_id = ?", (record["id"],))
-    elif "response_id" in metadata:
-        sql = "INSERT INTO beginning (response_id) VALUES (?) ON CONFLICT DO NOTHING"
-        rows.execute(sql, (metadata["response_id"],))
+        queued = hold is not None and hold.background and not hold.entered
+        _upsert(rows, key, {**record, "status": "queued"} if queued else record, metadata)
+        if record["status"] not in _GOING_ON and not (hold and hold.recorded):
+            runs.end(rows, record["id"])
     conversation_id = metadata.get("conversation_id")
     if conversation_id is None:
         return []
@@ -148,6 +165,12 @@ def index(rows: Rows, key: int, value: Any, metadata: Json) -> list[int]:
         return _move_head(rows, conversation_id, key)
     _begin_elsewhere(rows, conversation_id)
     return []
+
+
+def ended(value: Any, metadata: Json) -> bool:
+    """Whether the checkpoint of these holds a response that has ended."""
+    record = _made_here(value, metadata)
+    return record is not None and record["status"] not in _GOING_ON
 
 
 def _made_here(value: Any, metadata: Json) -> Record | None:
@@ -230,15 +253,17 @@ def _drop_loose_writes(rows: Rows, thread: int) -> None:
 
 
 def _find(rows: Rows, owner: str, response_id: str) -> Stored | None:
-    sql = "SELECT checkpoint, record FROM response WHERE id = ? AND owner = ?"
+    sql = "SELECT checkpoint, record, status FROM response WHERE id = ? AND owner = ?"
     indexed = rows.execute(sql, (response_id, owner)).fetchone()
     found = find(rows, "c.key = ?", (indexed[0],)) if indexed else []
-    return _stored(rows, found[0], indexed[1]) if found else None
+    return _stored(rows, found[0], *indexed[1:]) if found else None
 
 
-def _stored(rows: Rows, row: Row, record: bytes | None) -> Stored:
+def _stored(rows: Rows, row: Row, record: bytes | None, status: str) -> Stored:
+    """A response that waits for a process is queued by its row only: its checkpoint is what it will go on from."""
+    kept: Record = orjson.loads(record) if record else one_value(rows, row.body, "response")
     return Stored(
-        record=orjson.loads(record) if record else one_value(rows, row.body, "response"),
+        record={**kept, "status": status},
         request=one_value(rows, row.body, "request") or {},
         thread_id=row.address.thread_id,
         checkpoint_id=row.address.checkpoint_id,

@@ -19,13 +19,15 @@ from langgraph.checkpoint.base import (
     get_serializable_checkpoint_metadata,
 )
 
-from checkpoints import responses, thread
+from checkpoints import events, responses, runs, thread
 from checkpoints.checkpoint import Address, Checkpoints, Row, find, thread_key
 from checkpoints.database import Database, Rows, Work
 from checkpoints.encoding import dumps, loads
+from checkpoints.feed import Feed
 from checkpoints.item_log import Kept, LogCache
 from checkpoints.version import next_version
 from graph.errors import Json
+from graph.hold import Batch, Hold
 
 #: Checkpoints read at once while listing.
 _PAGE = 20
@@ -46,11 +48,15 @@ class AppendOnlySaver(BaseCheckpointSaver[str]):
     Writing and deleting waits for the commit; the synchronous methods block the calling thread meanwhile.
     """
 
-    def __init__(self, database: Database, checkpoints: Checkpoints, cache: LogCache) -> None:
+    def __init__(self, database: Database, checkpoints: Checkpoints, cache: LogCache, feed: Feed, worker: str) -> None:
         super().__init__()
         self._database = database
+        self._feed = feed
         self._checkpoints = checkpoints
         self._cache = cache
+        self._worker = worker
+        #: What this process holds of responses whose steps are kept while they are made.
+        self.holds: dict[str, Hold] = {}
         #: Responses of which nothing more is to be written: LangGraph saves once again while a run is cancelled.
         self.fenced: set[str] = set()
 
@@ -66,11 +72,22 @@ class AppendOnlySaver(BaseCheckpointSaver[str]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """One transaction: the checkpoint, what it adds to the log, its response and its conversation's head."""
-        if config.get("configurable", {}).get("response_id") in self.fenced:
+        """One transaction: the checkpoint, what it adds to the log, its response and its conversation's head; and of
+        a response that is held, the events up to here. Raises `LeaseLost` when it is held no longer.
+        """
+        response_id = config.get("configurable", {}).get("response_id", "")
+        if response_id in self.fenced:
             return config
-        at, work = self._put(config, checkpoint, metadata)
-        self._remember(await asyncio.wrap_future(self._database.write(work)))
+        hold = self.holds.get(response_id)
+        if hold is None:
+            at, work = self._put(config, checkpoint, metadata)
+            self._remember(await asyncio.wrap_future(self._database.write(work)))
+            return _config(at)
+        async with hold.along() as batch:
+            at, work = self._put(config, checkpoint, metadata, hold, batch)
+            self._remember(await asyncio.wrap_future(self._database.write(work)))
+            hold.entered = True
+        self._feed.tell(hold.lease.response_id)
         return _config(at)
 
     def put(
@@ -84,19 +101,34 @@ class AppendOnlySaver(BaseCheckpointSaver[str]):
         self._remember(self._database.write(work).result())
         return _config(at)
 
-    def _put(self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata) -> Put:
+    def _put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        hold: Hold | None = None,
+        batch: Batch | None = None,
+    ) -> Put:
         thread_id, ns = _thread(config)
         at = Address(thread_id, ns, checkpoint["id"])
         told = cast(Json, get_serializable_checkpoint_metadata(config, metadata))
 
         def work(rows: Rows) -> list[Kept]:
+            if hold:
+                runs.enter(rows, hold, self._database.clock)
             key, kept = self._checkpoints.put(rows, at, get_checkpoint_id(config), checkpoint, told)
             if not ns:
-                dropped = responses.index(rows, key, checkpoint["channel_values"].get("response"), told)
-                self._checkpoints.drop(rows, dropped)
+                self._index(rows, key, checkpoint["channel_values"].get("response"), told, hold)
+            if hold and batch:
+                events.insert(rows, hold.lease, batch)
             return kept
 
         return at, work
+
+    def _index(self, rows: Rows, key: int, record: Any, told: Json, hold: Hold | None) -> None:
+        if hold is None and "response_id" in told and not responses.ended(record, told):
+            runs.enter_unheld(rows, told["response_id"], self._worker, self._database.clock)
+        self._checkpoints.drop(rows, responses.index(rows, key, record, told, hold))
 
     def _remember(self, kept: Sequence[Kept]) -> None:
         for log in kept:
@@ -105,7 +137,16 @@ class AppendOnlySaver(BaseCheckpointSaver[str]):
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        await asyncio.wrap_future(self._database.write(_put_writes(config, writes, task_id, task_path)))
+        """Raises `LeaseLost` when the response is held no longer."""
+        hold = self.holds.get(config.get("configurable", {}).get("response_id", ""))
+        put = _put_writes(config, writes, task_id, task_path)
+
+        def work(rows: Rows) -> None:
+            if hold:
+                runs.enter(rows, hold, self._database.clock)
+            put(rows)
+
+        await asyncio.wrap_future(self._database.write(work))
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""

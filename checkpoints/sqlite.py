@@ -6,24 +6,19 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
-from checkpoints.checkpoint import Checkpoints
-from checkpoints.conversations import Conversations
 from checkpoints.database import Rows, Work
-from checkpoints.item_log import ItemLogs, LogCache
-from checkpoints.keys import Keys
-from checkpoints.responses import Responses
-from checkpoints.saver import AppendOnlySaver
+from checkpoints.feed import LocalFeed
+from checkpoints.store import Store, store_on
 
 T = TypeVar("T")
 Synchronous = Literal["NORMAL", "FULL"]
 
 #: The newest migration; a database that is there already starts without loading Alembic.
-HEAD = "0001"
+HEAD = "0002"
 _READERS = 2
 #: Writes in one transaction at most.
 _BATCH = 64
@@ -36,35 +31,20 @@ _JOURNAL_BYTES = 64 * 2**20
 _SPARE_PAGES = 64
 
 
-@dataclass(frozen=True, slots=True)
-class SqliteStore:
-    saver: AppendOnlySaver
-    responses: Responses
-    conversations: Conversations
-    keys: Keys
-
-
 @asynccontextmanager
 async def open_sqlite(
-    path: Path, *, cache_bytes: int = 128 * 2**20, synchronous: Synchronous = "NORMAL"
-) -> AsyncGenerator[SqliteStore]:
+    path: Path, *, cache_bytes: int = 128 * 2**20, synchronous: Synchronous = "NORMAL", version: str = ""
+) -> AsyncGenerator[Store]:
     """Open the file, making and migrating it as needed; closing waits for the writes under way.
 
     `cache_bytes` bounds the decoded logs kept in memory. With `NORMAL` a killed process loses nothing that was
-    acknowledged, and a power cut may lose the last moments; `FULL` waits for the disk at every commit.
+    acknowledged, and a power cut may lose the last moments; `FULL` waits for the disk at every commit. `version` is
+    what the process says of itself to others.
     """
     await asyncio.to_thread(_prepare, path)
     database = await asyncio.to_thread(SqliteDatabase, path, synchronous)
     try:
-        cache = LogCache(cache_bytes)
-        logs = ItemLogs(cache)
-        checkpoints = Checkpoints(logs)
-        yield SqliteStore(
-            AppendOnlySaver(database, checkpoints, cache),
-            Responses(database, checkpoints, logs),
-            Conversations(database, checkpoints),
-            Keys(database),
-        )
+        yield store_on(database, LocalFeed(), cache_bytes, version)
     finally:
         await asyncio.to_thread(database.close)
 
@@ -76,6 +56,8 @@ class _Write(NamedTuple):
 
 class SqliteDatabase:
     """`Database` on stdlib sqlite3; any thread and any event loop may use it."""
+
+    clock = "((julianday('now') - 2440587.5) * 86400.0)"
 
     def __init__(self, path: Path, synchronous: Synchronous) -> None:
         self._writer = ThreadPoolExecutor(1, "store-writer")

@@ -7,7 +7,9 @@
     ├── UpstreamError        502  the world failed: a model server, an MCP server
     │   └── ConnectorFailed  424  a tool server did not list its tools
     └── Unavailable          503  we cannot serve now; later we can
+        └── StoreUnavailable      the database cannot be reached
     ToolFailed                    a tool could not: told to the model, never to the caller
+    LeaseLost                     another process has taken a response over: told to nobody, this one stops
 
 Anything else that is raised is a bug and becomes a bare `server_error`.
 Source: CONTRACT of the Responses API, "Error body" and "Validation codes".
@@ -89,6 +91,14 @@ class ConnectorFailed(UpstreamError):
 
 class Unavailable(Failure):
     status = 503
+
+
+class StoreUnavailable(Unavailable):
+    """Nothing of what was to be written has been, or it is not known; reading or writing again is safe."""
+
+
+class LeaseLost(Exception):
+    """Another process, or a cancel, has taken the response over: what was to be written has not been."""
 
 
 class ToolFailed(Exception):

@@ -1,7 +1,7 @@
 """The event log of one response: frames go in once, any number of readers follow."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from graph.errors import Failure, Json
 
@@ -9,14 +9,21 @@ from graph.errors import Failure, Json
 class EventLog:
     """Frames in their order, held back until the response is known to have begun.
 
-    Bounded by the size of one response; it is dropped with the last reader once the response has ended.
+    Of a log that is `kept`, readers see a frame only when it has been written down: what a reader has seen, no crash
+    takes back. Bounded by the size of one response; it is dropped with the last reader once the response has ended.
     """
 
-    def __init__(self) -> None:
-        self._frames: list[bytes] = []
+    def __init__(self, kept: bool = False, before: Sequence[bytes] = ()) -> None:
+        """`before`: frames another process has written down."""
+        self.kept = kept
+        self._frames: list[bytes] = list(before)
+        #: Frames that are written down.
+        self._down = len(before)
         self._readers: list[asyncio.Future[None]] = []
+        self._grown = asyncio.Event()
         self._released = False
         self._ended = False
+        self._lost = False
         self._response: Json | None = None
         self._failure: Failure | None = None
         self._refused = False
@@ -26,14 +33,26 @@ class EventLog:
         """True once readers may see frames: from here on a failure is an event, not an HTTP status."""
         return self._released
 
+    @property
+    def lost(self) -> bool:
+        """True when the response is made elsewhere: readers find the rest in the store."""
+        return self._lost
+
+    @property
+    def _shown(self) -> int:
+        return self._down if self.kept else len(self._frames)
+
     def append(self, frame: bytes) -> None:
         self._frames.append(frame)
-        if self._readers and self._released:
+        if self.kept:
+            self._grown.set()
+        elif self._readers and self._released:
             self._wake()
 
     def release(self) -> None:
         if not self._released:
             self._released = True
+            self._grown.set()
             self._wake()
 
     def end(self, response: Json | None, failure: Failure | None = None) -> None:
@@ -52,6 +71,11 @@ class EventLog:
         self._failure, self._refused, self._ended = failure, True, True
         self._wake()
 
+    def lose(self) -> None:
+        """The response goes on elsewhere."""
+        self._lost = True
+        self.end(None)
+
     async def begun(self) -> None:
         """Wait until frames may be read. Raises the failure that came instead."""
         while not self._released and not self._ended:
@@ -62,14 +86,14 @@ class EventLog:
     async def follow(self, after: int = -1) -> AsyncIterator[list[bytes]]:
         """Every frame whose sequence number is above `after`, past ones first, in batches of those that are there.
 
-        Ends when the response does; waits without limit until then.
+        Ends when the response does, or is `lost`; waits without limit until then.
         Source: API reference, "Retrieve a response", `starting_after`.
         """
         await self.begun()
         at = after + 1
         while True:
-            if at < len(self._frames):
-                batch = self._frames[at:]
+            if at < self._shown:
+                batch = self._frames[at : self._shown]
                 at += len(batch)
                 yield batch
             elif self._ended:
@@ -84,6 +108,24 @@ class EventLog:
         if self._failure:
             raise self._failure
         return self._response
+
+    # ------------------------------------------------------------ writing down
+
+    async def grown(self) -> None:
+        """Wait until there are frames to write down."""
+        while not (self._released and self._down < len(self._frames)):
+            self._grown.clear()
+            await self._grown.wait()
+
+    def unkept(self) -> tuple[int, list[bytes]]:
+        """The number of the first frame that is not written down, and all those frames; none before the release."""
+        return self._down, self._frames[self._down :] if self.kept and self._released else []
+
+    def keep_to(self, count: int) -> None:
+        """The first `count` frames are written down: readers may see them."""
+        if count > self._down:
+            self._down = count
+            self._wake()
 
     async def _changed(self) -> None:
         reader = asyncio.get_running_loop().create_future()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from graph.errors import Json
+from graph.hold import Batch, Hold, Lease
 from graph.state import Entry, Record
 
 # ---------------------------------------------------------------- the model
@@ -111,6 +112,8 @@ class Function(Protocol):
     name: str
     description: str
     parameters: Json
+    #: Whether a call may be made again when nobody knows whether the one before came to an end.
+    repeatable: bool
 
     def item(self) -> Json:
         """The call's item with its zero values (`arguments: ""` …), without `id`."""
@@ -202,10 +205,34 @@ class Head:
     checkpoint_id: str | None = None
 
 
+class Claimed(Protocol):
+    """A response taken over from another process, or from the queue."""
+
+    @property
+    def lease(self) -> Lease: ...
+    @property
+    def owner(self) -> str: ...
+    @property
+    def background(self) -> bool: ...
+    @property
+    def sealed(self) -> bytes | None: ...
+    @property
+    def frames(self) -> list[bytes]:
+        """Every event that was written down."""
+        ...
+
+    @property
+    def started(self) -> Collection[str]:
+        """Item ids of calls that were begun and are not safe to repeat."""
+        ...
+
+
 class Archive(Protocol):
     """What is kept of responses, seen from the runner."""
 
     checkpointer: Any
+    #: This process, by its id.
+    worker: str
 
     async def head_of_response(self, owner: str, response_id: str) -> tuple[Head, Record] | None: ...
     async def head_of_conversation(self, owner: str, conversation_id: str) -> Head | None: ...
@@ -218,5 +245,41 @@ class Archive(Protocol):
         ...
 
     def unfence(self, response_id: str) -> None: ...
+    def hold(self, hold: Hold) -> None:
+        """From now on every write of this response is made under its lease, with its events, until `let_go`."""
+        ...
+
+    def let_go(self, response_id: str) -> None: ...
+    async def claim(self, response_id: str) -> Claimed | None:
+        """Take a response over; None when it has ended."""
+        ...
+
+    async def append(self, lease: Lease, batch: Batch) -> None:
+        """Raises `LeaseLost`."""
+        ...
+
+    async def finish(self, lease: Lease, batch: Batch) -> None:
+        """Write the last events down and end the run. Raises `LeaseLost`."""
+        ...
+
+    async def start_call(self, lease: Lease, item_id: str) -> None:
+        """Note that a call begins that is not safe to repeat. Raises `LeaseLost`."""
+        ...
+
+    async def cancel(self, owner: str, response_id: str) -> bool:
+        """Cancel an unfinished response, whoever makes it; False when it had ended."""
+        ...
+
     async def discard(self, response_id: str) -> None: ...
     async def forget(self, owner: str, response_id: str) -> None: ...
+
+
+# ---------------------------------------------------------------- background
+
+
+class Engine(Protocol):
+    """A durable queue of responses to be made: at least one process will call `Runner.resume` for each."""
+
+    async def submit(self, response_id: str, owner: str) -> None:
+        """Returns when it is on disk; a second time it does nothing. Raises `StoreUnavailable`."""
+        ...

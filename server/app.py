@@ -64,7 +64,8 @@ async def open_house(settings: Settings) -> AsyncGenerator[House]:
     """Open everything; on the way out let the runs end, then close it in reverse."""
     path = settings.directory / "graphnexus.db"
     async with STORES["sqlite"](path, cache_bytes=settings.cache_bytes) as store:
-        await store.responses.sweep()
+        await store.workers.beat()
+        await store.workers.sweep(0)
         models = _models(settings)
         models.warm()
         tools = await _tools(settings, store)

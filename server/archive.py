@@ -4,7 +4,8 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
-from checkpoints import Store
+from checkpoints import Claimed, Store
+from graph.hold import Batch, Hold, Lease
 from graph.ports import Head
 from graph.state import Entry, Record
 
@@ -13,6 +14,7 @@ class StoredArchive:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.checkpointer: Any = store.saver
+        self.worker = store.runs.worker
 
     async def head_of_response(self, owner: str, response_id: str) -> tuple[Head, Record] | None:
         stored = await self._store.responses.find(owner, response_id)
@@ -48,6 +50,27 @@ class StoredArchive:
 
     def unfence(self, response_id: str) -> None:
         self._store.saver.fenced.discard(response_id)
+
+    def hold(self, hold: Hold) -> None:
+        self._store.saver.holds[hold.lease.response_id] = hold
+
+    def let_go(self, response_id: str) -> None:
+        self._store.saver.holds.pop(response_id, None)
+
+    async def claim(self, response_id: str) -> Claimed | None:
+        return await self._store.runs.claim(response_id)
+
+    async def append(self, lease: Lease, batch: Batch) -> None:
+        await self._store.runs.append(lease, batch)
+
+    async def finish(self, lease: Lease, batch: Batch) -> None:
+        await self._store.runs.finish(lease, batch)
+
+    async def start_call(self, lease: Lease, item_id: str) -> None:
+        await self._store.runs.start_call(lease, item_id)
+
+    async def cancel(self, owner: str, response_id: str) -> bool:
+        return await self._store.responses.cancel(owner, response_id)
 
     async def discard(self, response_id: str) -> None:
         await self._store.responses.discard(response_id)

@@ -128,7 +128,7 @@ async def test_sweep_ends_what_a_crash_left(name: str, tmp_path: Path) -> None:
         assert (await caller.stored(id)).record["status"] == "in_progress"
         assert await caller.store.conversations.lock("local", made.id, id)
     async with opened(name, path) as caller:
-        assert await caller.store.responses.sweep() == 1
+        assert (await caller.store.workers.sweep(0)).ended == 2
         swept = await caller.stored(id)
         assert swept.record["status"] == "failed"
         assert swept.record["completed_at"] is None
@@ -139,7 +139,7 @@ async def test_sweep_ends_what_a_crash_left(name: str, tmp_path: Path) -> None:
         assert await caller.store.conversations.lock("local", made.id, "resp_next")
         ids = {tuple_.metadata.get("response_id") async for tuple_ in caller.store.saver.alist(None)}
         assert ids == {id, done.record["id"]}, "a run that never had a record must be gone"
-        assert await caller.store.responses.sweep() == 0
+        assert (await caller.store.workers.sweep(0)).ended == 0
 
 
 # ---------------------------------------------------------------- conversations

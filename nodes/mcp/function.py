@@ -35,12 +35,14 @@ class McpFunction:
     kind: str = "mcp"
     description: str = field(init=False)
     parameters: Json = field(init=False)
+    repeatable: bool = field(init=False)
     #: Item id → the arguments as the model wrote them, from `announce` to `run`.
     _written: dict[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
         self.description = self.listed.get("description") or ""
         self.parameters = self.listed["input_schema"]
+        self.repeatable = is_read_only(self.listed)
 
     def item(self) -> Json:
         return {

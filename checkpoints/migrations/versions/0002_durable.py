@@ -1,0 +1,87 @@
+"""Who makes which response, the events of a response, living processes, idempotency keys, and when things expire."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+#: Rows live in the primary key itself.
+_CLUSTERED = {"sqlite_with_rowid": False}
+
+
+def upgrade() -> None:
+    _runs()
+    _events()
+    _expiry()
+    _idempotency()
+
+
+def _runs() -> None:
+    """`beginning`, which knew of responses without a record, grows into what is known of every one being made."""
+    op.drop_table("beginning")
+    op.create_table(
+        "worker",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("version", sa.Text, nullable=False),
+        sa.Column("beat_at", sa.Double, nullable=False),
+        **_CLUSTERED,
+    )
+    op.create_table(
+        "run",
+        sa.Column("response_id", sa.Text, primary_key=True),
+        # Null while a background response waits for a process to make it.
+        sa.Column("worker", sa.Text),
+        # Grows whenever another takes the response over; who holds an older one writes nothing more.
+        sa.Column("epoch", sa.BigInteger, nullable=False),
+        sa.Column("background", sa.SmallInteger, nullable=False),
+        # Whether events are kept: the run then ends with its last event, not with its last checkpoint.
+        sa.Column("recorded", sa.SmallInteger, nullable=False),
+        sa.Column("owner", sa.Text),
+        # The caller's tool declarations, secrets included, sealed.
+        sa.Column("sealed", sa.LargeBinary),
+        sa.Column("created_at", sa.Double, nullable=False),
+        **_CLUSTERED,
+    )
+    op.create_index("run_worker", "run", ["worker"])
+    op.create_table(
+        "started_call",
+        sa.Column("response_id", sa.Text, primary_key=True),
+        sa.Column("item_id", sa.Text, primary_key=True),
+        **_CLUSTERED,
+    )
+    op.add_column("conversation", sa.Column("worker", sa.Text))
+
+
+def _events() -> None:
+    op.create_table(
+        "event",
+        sa.Column("response_id", sa.Text, primary_key=True),
+        # Number of the first of the events in `data`, whose frames stand one after another.
+        sa.Column("start", sa.BigInteger, primary_key=True),
+        sa.Column("epoch", sa.BigInteger, nullable=False),
+        sa.Column("data", sa.LargeBinary, nullable=False),
+        **_CLUSTERED,
+    )
+
+
+def _expiry() -> None:
+    """Unix seconds."""
+    op.add_column("response", sa.Column("expires_at", sa.BigInteger))
+    expires = sa.text("expires_at IS NOT NULL")
+    op.create_index("response_expires", "response", ["expires_at"], sqlite_where=expires, postgresql_where=expires)
+    op.add_column("conversation", sa.Column("used_at", sa.BigInteger))
+
+
+def _idempotency() -> None:
+    op.create_table(
+        "idempotency",
+        sa.Column("owner", sa.Text, primary_key=True),
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("body_hash", sa.LargeBinary, nullable=False),
+        sa.Column("response_id", sa.Text, nullable=False, index=True),
+        sa.Column("created_at", sa.Double, nullable=False),
+        **_CLUSTERED,
+    )

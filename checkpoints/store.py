@@ -1,0 +1,47 @@
+"""Everything that is kept, on one database."""
+
+import secrets
+from dataclasses import dataclass
+
+from checkpoints.checkpoint import Checkpoints
+from checkpoints.conversations import Conversations
+from checkpoints.database import Database
+from checkpoints.events import Events
+from checkpoints.feed import Feed
+from checkpoints.item_log import ItemLogs, LogCache
+from checkpoints.keys import Keys
+from checkpoints.responses import Responses
+from checkpoints.runs import Runs
+from checkpoints.saver import AppendOnlySaver
+from checkpoints.workers import Workers
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An open store, seen from one process."""
+
+    saver: AppendOnlySaver
+    responses: Responses
+    conversations: Conversations
+    keys: Keys
+    runs: Runs
+    events: Events
+    workers: Workers
+
+
+def store_on(database: Database, feed: Feed, cache_bytes: int, version: str) -> Store:
+    """The parts of a store, for a process that is given an id of its own."""
+    worker = secrets.token_hex(8)
+    cache = LogCache(cache_bytes)
+    logs = ItemLogs(cache)
+    checkpoints = Checkpoints(logs)
+    responses = Responses(database, checkpoints, logs)
+    return Store(
+        saver=AppendOnlySaver(database, checkpoints, cache, feed, worker),
+        responses=responses,
+        conversations=Conversations(database, checkpoints, worker),
+        keys=Keys(database),
+        runs=Runs(database, feed, worker),
+        events=Events(database, feed),
+        workers=Workers(database, responses, worker, version),
+    )

@@ -1,0 +1,83 @@
+"""The living processes on one database, and what the dead have left behind."""
+
+# ruff: noqa: S608 - SQL is put together from constants of this package only
+
+import asyncio
+from typing import NamedTuple
+
+from checkpoints import runs
+from checkpoints.database import Database, Rows
+from checkpoints.responses import Responses
+
+_DEAD = "NOT EXISTS (SELECT 1 FROM worker WHERE worker.id = {})"
+
+
+class Swept(NamedTuple):
+    """What a sweep found of the dead."""
+
+    #: Background responses that wait for another process now: `(response_id, owner)`.
+    requeued: list[tuple[str, str]]
+    #: Foreground responses that have failed and whose last event is still to be said.
+    unfinished: list[str]
+    #: Foreground responses that have failed, or left nothing behind.
+    ended: int
+
+
+class Workers:
+    """`id` is this process; times are the database's."""
+
+    def __init__(self, database: Database, responses: Responses, id: str, version: str) -> None:
+        self._database = database
+        self._responses = responses
+        self.id = id
+        self._version = version
+
+    async def beat(self) -> None:
+        """Say that this process lives."""
+        sql = (
+            f"INSERT INTO worker (id, version, beat_at) VALUES (?, ?, {self._database.clock}) "
+            "ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at"
+        )
+        write = self._database.write(lambda rows: rows.execute(sql, (self.id, self._version)).rowcount)
+        await asyncio.wrap_future(write)
+
+    async def leave(self) -> None:
+        """This process ends: what it still has is left to the next sweep."""
+        sql = "DELETE FROM worker WHERE id = ?"
+        await asyncio.wrap_future(self._database.write(lambda rows: rows.execute(sql, (self.id,)).rowcount))
+
+    async def alive(self) -> list[str]:
+        """Ids of the processes that have said so since the last sweep that found them silent."""
+        found = self._database.read(lambda rows: rows.execute("SELECT id FROM worker").fetchall())
+        return [id for (id,) in await asyncio.wrap_future(found)]
+
+    async def sweep(self, silent_s: float) -> Swept:
+        """End or hand on what processes had that have been silent that long. Any process may, at any time."""
+        return await asyncio.wrap_future(self._database.write(lambda rows: self._sweep(rows, silent_s)))
+
+    def _sweep(self, rows: Rows, silent_s: float) -> Swept:
+        sql = f"DELETE FROM worker WHERE id <> ? AND beat_at < {self._database.clock} - ?"
+        rows.execute(sql, (self.id, silent_s))
+        swept = Swept([], [], 0)
+        sql = f"SELECT response_id, owner, background, recorded FROM run WHERE worker IS NOT NULL AND {_DEAD}"
+        ended = 0
+        for response_id, owner, background, recorded in rows.execute(sql.format("run.worker")).fetchall():
+            if background:
+                runs.take(rows, response_id, None)
+                swept.requeued.append((response_id, owner))
+            elif self._responses.interrupt(rows, response_id) and recorded:
+                runs.take(rows, response_id, self.id)
+                swept.unfinished.append(response_id)
+            else:
+                runs.end(rows, response_id)
+                ended += 1
+        _unlock(rows)
+        return swept._replace(ended=ended)
+
+
+def _unlock(rows: Rows) -> None:
+    """Conversations held for responses that nobody makes any more."""
+    nobody = "NOT EXISTS (SELECT 1 FROM run WHERE run.response_id = conversation.holder)"
+    dead = _DEAD.format("conversation.worker")
+    sql = f"UPDATE conversation SET holder = NULL, worker = NULL WHERE holder IS NOT NULL AND {dead} AND {nobody}"
+    rows.execute(sql)

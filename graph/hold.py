@@ -1,0 +1,62 @@
+"""The right to write a response, and its events on their way to the store.
+
+A process that was declared dead may only be asleep. Whoever takes its response over raises the lease's epoch; every
+transaction that writes a response first looks whether its epoch is still the one it holds.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from graph.log import EventLog
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    response_id: str
+    #: The process that holds it; None while the response waits for one.
+    worker: str | None
+    epoch: int
+
+
+class Batch(NamedTuple):
+    """Frames of a log, one after another."""
+
+    #: The sequence number of the first.
+    start: int
+    frames: list[bytes]
+
+
+class Hold:
+    """What a process holds of a response it makes."""
+
+    def __init__(
+        self, lease: Lease, owner: str, log: EventLog, *, background: bool = False, sealed: bytes | None = None
+    ) -> None:
+        """`sealed`: what another process needs to go on and no checkpoint may hold."""
+        self.lease = lease
+        self.owner = owner
+        self.log = log
+        self.background = background
+        self.sealed = sealed
+        #: Whether the store knows of it.
+        self.entered = False
+        self._writing = asyncio.Lock()
+
+    @property
+    def recorded(self) -> bool:
+        """Whether events are kept: the run then ends with its last event, not with its last checkpoint."""
+        return self.log.kept
+
+    @asynccontextmanager
+    async def along(self) -> AsyncGenerator[Batch]:
+        """The events to be written now, alone or in one transaction with a checkpoint; readers see them afterwards.
+
+        What raises in here has written nothing, and the events wait for the next time.
+        """
+        async with self._writing:
+            batch = Batch(*self.log.unkept())
+            yield batch
+            self.log.keep_to(batch.start + len(batch.frames))
