@@ -7,12 +7,21 @@ A row of `run` is there from a run's first write until its last. A background re
 
 import asyncio
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from checkpoints import events
 from checkpoints.database import Database, Rows
 from checkpoints.feed import Feed
 from graph.errors import LeaseLost
 from graph.hold import Batch, Hold, Lease
+
+
+class Waiting(NamedTuple):
+    """A background response that waits for a process."""
+
+    response_id: str
+    owner: str
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,7 @@ class Runs:
         self.worker = worker
 
     async def claim(self, response_id: str) -> Claimed | None:
-        """Take a response over from whoever has it; None when it has ended, last event and all.
+        """Take a response that nobody living makes; None when somebody does, or when it has ended, last event and all.
 
         A queued response is `in_progress` afterwards.
         """
@@ -81,14 +90,14 @@ class Runs:
         found = self._database.read(lambda rows: rows.execute(sql, (self.worker,)).fetchall())
         return frozenset((response_id, epoch) for response_id, epoch in await asyncio.wrap_future(found))
 
-    async def waiting(self, older_than_s: float) -> list[tuple[str, str]]:
-        """`(response_id, owner)` of background responses that have waited that long for a process."""
+    async def waiting(self, older_than_s: float) -> list[Waiting]:
+        """Background responses that were begun that long ago and that no process makes, oldest first."""
         sql = (
-            "SELECT response_id, owner FROM run WHERE worker IS NULL AND background = 1 "
+            "SELECT response_id, owner, epoch FROM run WHERE worker IS NULL AND background = 1 "
             f"AND created_at < {self._database.clock} - ? ORDER BY created_at"
         )
         found = self._database.read(lambda rows: rows.execute(sql, (older_than_s,)).fetchall())
-        return [(response_id, owner) for response_id, owner in await asyncio.wrap_future(found)]
+        return [Waiting(*row) for row in await asyncio.wrap_future(found)]
 
 
 def enter(rows: Rows, hold: Hold, clock: str) -> None:
@@ -141,15 +150,17 @@ def end(rows: Rows, response_id: str) -> None:
 
 
 def _claim(rows: Rows, response_id: str, worker: str) -> Claimed | None:
-    epoch = take(rows, response_id, worker)
-    if epoch is None:
+    free = "worker IS NULL OR worker = ? OR NOT EXISTS (SELECT 1 FROM worker WHERE worker.id = run.worker)"
+    sql = f"UPDATE run SET epoch = epoch + 1, worker = ? WHERE response_id = ? AND ({free}) RETURNING epoch"
+    taken = rows.execute(sql, (worker, response_id, worker)).fetchone()
+    if taken is None:
         return None
     rows.execute("UPDATE response SET status = 'in_progress' WHERE id = ? AND status = 'queued'", (response_id,))
     sql = "SELECT owner, background, sealed FROM run WHERE response_id = ?"
     owner, background, sealed = rows.execute(sql, (response_id,)).fetchone()
     started = rows.execute("SELECT item_id FROM started_call WHERE response_id = ?", (response_id,)).fetchall()
     return Claimed(
-        lease=Lease(response_id, worker, epoch),
+        lease=Lease(response_id, worker, taken[0]),
         owner=owner,
         background=bool(background),
         sealed=sealed,

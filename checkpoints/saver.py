@@ -76,9 +76,9 @@ class AppendOnlySaver(BaseCheckpointSaver[str]):
         a response that is held, the events up to here. Raises `LeaseLost` when it is held no longer.
         """
         response_id = config.get("configurable", {}).get("response_id", "")
-        if response_id in self.fenced:
-            return config
         hold = self.holds.get(response_id)
+        if response_id in self.fenced or (hold and hold.lost):
+            return config
         if hold is None:
             at, work = self._put(config, checkpoint, metadata)
             self._remember(await asyncio.wrap_future(self._database.write(work)))

@@ -15,8 +15,8 @@ _DEAD = "NOT EXISTS (SELECT 1 FROM worker WHERE worker.id = {})"
 class Swept(NamedTuple):
     """What a sweep found of the dead."""
 
-    #: Background responses that wait for another process now: `(response_id, owner)`.
-    requeued: list[tuple[str, str]]
+    #: Background responses that wait for another process now.
+    requeued: list[runs.Waiting]
     #: Foreground responses that have failed and whose last event is still to be said.
     unfinished: list[str]
     #: Foreground responses that have failed, or left nothing behind.
@@ -63,8 +63,8 @@ class Workers:
         ended = 0
         for response_id, owner, background, recorded in rows.execute(sql.format("run.worker")).fetchall():
             if background:
-                runs.take(rows, response_id, None)
-                swept.requeued.append((response_id, owner))
+                epoch = runs.take(rows, response_id, None)
+                swept.requeued.append(runs.Waiting(response_id, owner, epoch or 0))
             elif self._responses.interrupt(rows, response_id) and recorded:
                 runs.take(rows, response_id, self.id)
                 swept.unfinished.append(response_id)

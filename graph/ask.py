@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graph.errors import Json
+from graph.state import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,12 @@ class Ask:
     previous_response_id: str | None = None
     conversation: str | None = None
     stored: bool = True
+    #: Made by whichever process is free; lives on without its caller.
+    background: bool = False
+    #: Made here, but its events are kept and it lives on without its reader.
+    resumable: bool = False
+    #: The conversation so far, where the caller's connection keeps it instead of the store.
+    history: Sequence[Entry] | None = None
 
     @property
     def model(self) -> str:
@@ -26,4 +33,4 @@ class Ask:
     @property
     def kept(self) -> bool:
         """Whether a checkpoint is written: a conversation grows even by responses that are not stored themselves."""
-        return self.stored or self.conversation is not None
+        return self.stored or self.background or self.conversation is not None

@@ -62,6 +62,8 @@ class Chat:
         for entry in entries:
             item = entry["item"]
             kind: str = item["type"]
+            if entry.get("cut"):
+                continue
             if "reply" in entry:
                 self._hosted(entry)
             elif kind in OUTPUTS:

@@ -43,6 +43,8 @@ class Hold:
         self.sealed = sealed
         #: Whether the store knows of it.
         self.entered = False
+        #: Another has the response now: nothing more is written.
+        self.lost = False
         self._writing = asyncio.Lock()
 
     @property

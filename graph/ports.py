@@ -1,6 +1,6 @@
 """What the machine needs of the world. Adapters fit these by shape; `server/app.py` hands them in."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -249,9 +249,13 @@ class Archive(Protocol):
         """From now on every write of this response is made under its lease, with its events, until `let_go`."""
         ...
 
-    def let_go(self, response_id: str) -> None: ...
+    def let_go(self, hold: Hold) -> None: ...
     async def claim(self, response_id: str) -> Claimed | None:
-        """Take a response over; None when it has ended."""
+        """Take a response that nobody living makes; None when somebody does, or it has ended."""
+        ...
+
+    def follow(self, response_id: str, after: int) -> AsyncIterator[list[bytes]]:
+        """Its events above `after`, in batches, whoever makes them, until the last."""
         ...
 
     async def append(self, lease: Lease, batch: Batch) -> None:
@@ -280,6 +284,7 @@ class Archive(Protocol):
 class Engine(Protocol):
     """A durable queue of responses to be made: at least one process will call `Runner.resume` for each."""
 
-    async def submit(self, response_id: str, owner: str) -> None:
-        """Returns when it is on disk; a second time it does nothing. Raises `StoreUnavailable`."""
+    async def submit(self, response_id: str, owner: str, epoch: int) -> None:
+        """Returns when it is on disk. A second time with the same `epoch` (how often the response was taken over, or
+        handed back) does nothing. Raises `StoreUnavailable`."""
         ...

@@ -22,6 +22,8 @@ class Entry(TypedDict):
     turn: NotRequired[int]
     #: A hosted call as the model wrote it: `{"name", "arguments"}`.
     call: NotRequired[Json]
+    #: Shown, and cut off when the process that made it died: the model was asked again and is not told of it.
+    cut: NotRequired[bool]
     #: What the model was told of a hosted call: text, or chat content parts.
     reply: NotRequired[str | list[Json]]
 

@@ -116,6 +116,6 @@ def _compacted_at(log: Sequence[Entry], frozen: _Frozen, unseal: Unseal) -> int:
     """
     for index in range(len(log) - 1, frozen.upto - 1, -1):
         item = log[index]["item"]
-        if item["type"] == "compaction":
+        if item["type"] == "compaction" and not log[index].get("cut"):
             return max(0, index - (unseal(item["encrypted_content"]) or {}).get("users", 0))
     return frozen.start

@@ -1,5 +1,6 @@
 """The store, as the runner sees it: fits `graph.runner.Archive`."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -54,8 +55,12 @@ class StoredArchive:
     def hold(self, hold: Hold) -> None:
         self._store.saver.holds[hold.lease.response_id] = hold
 
-    def let_go(self, response_id: str) -> None:
-        self._store.saver.holds.pop(response_id, None)
+    def let_go(self, hold: Hold) -> None:
+        if self._store.saver.holds.get(hold.lease.response_id) is hold:
+            del self._store.saver.holds[hold.lease.response_id]
+
+    def follow(self, response_id: str, after: int) -> AsyncIterator[list[bytes]]:
+        return self._store.events.follow(response_id, after)
 
     async def claim(self, response_id: str) -> Claimed | None:
         return await self._store.runs.claim(response_id)

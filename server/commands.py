@@ -129,10 +129,10 @@ async def _kept_keys(settings: Settings) -> list["Key"]:
 
 
 def _open(settings: Settings) -> AbstractAsyncContextManager["Store"]:
-    from checkpoints import open_sqlite
+    from checkpoints import STORES
 
     _make_directory(settings)
-    return open_sqlite(settings.database)
+    return STORES[settings.database.kind](settings.database.place)
 
 
 def _make_directory(settings: Settings) -> None:

@@ -13,7 +13,9 @@ from pydantic.fields import FieldInfo
 from server.settings import Settings, load
 
 #: Settings that hold a secret are no flags: other users of a machine can read a command line.
-_SECRET = frozenset({"openai_base_url", "openai_api_key", "api_keys", "secret_key"})
+_SECRET = frozenset(
+    {"openai_base_url", "openai_api_key", "api_keys", "secret_key", "database_url", "metrics_key", "webhook"}
+)
 ALL = frozenset(Settings.model_fields) - _SECRET
 
 

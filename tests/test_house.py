@@ -17,8 +17,8 @@ OURS = {*PRODUCT, "tests"}
 #: The only module in which each of these may be written.
 HOMES = {
     '"sequence_number"': "graph/events.py",
-    "environ": "server/settings.py",
-    "getenv": "server/settings.py",
+    "environ": "server/settings/environment.py",
+    "getenv": "server/settings/environment.py",
 }
 
 

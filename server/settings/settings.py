@@ -1,0 +1,171 @@
+"""Every setting, with its unit and default."""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from server.settings.environment import PREFIX, data_home
+from server.settings.models import (
+    OPENAI_KEY,
+    ApiKey,
+    Bytes,
+    Count,
+    Database,
+    DatabaseUrl,
+    HttpUrl,
+    ModelServer,
+    Names,
+    Seconds,
+    Span,
+    Webhook,
+    listed,
+    said,
+)
+
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+class Settings(BaseSettings):
+    """Read once, by `load`; never changes afterwards."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    host: str = "127.0.0.1"
+    """Address to listen on. One that other machines can reach needs API keys, or `insecure`."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """Port to listen on; 0 takes a free one."""
+    data_dir: Path = data_home() / "graphnexus"
+    """Directory of everything that is kept. One a user, so that conversations are found again from any directory."""
+    database_url: DatabaseUrl | None = None
+    """Database of everything that is kept: `postgresql://user:password@host/name`, which several servers may share, or
+    `sqlite:///path`. Default: SQLite in `data_dir`."""
+    database_pool: Count = 10
+    """Connections to PostgreSQL that one process holds at most, beside one that listens."""
+    workers: Count = 1
+    """Processes that serve the port together. More than one needs PostgreSQL."""
+    upstream: Annotated[tuple[ModelServer, ...], NoDecode, BeforeValidator(listed)] = ()
+    """Model servers: base URLs of Chat Completions APIs, or tables with `url`, `name`, `key`, `key_env`, `models`."""
+    openai_base_url: HttpUrl | None = Field(None, validation_alias="openai_base_url")
+    """Model server when no `upstream` is named (environment: `OPENAI_BASE_URL`)."""
+    openai_api_key: SecretStr | None = Field(None, validation_alias="openai_api_key")
+    """Key for it, and for upstreams given as bare URLs (environment: `OPENAI_API_KEY`)."""
+    discover: bool = True
+    """Look for Ollama, LM Studio, llama.cpp, LlamaEdge and vLLM on this machine when no upstream is named."""
+    api_keys: Annotated[tuple[ApiKey, ...], NoDecode, BeforeValidator(listed)] = ()
+    """Keys that open this server: tables with `owner` and `key`, or `owner:key`. See also `graphnexus keys`."""
+    insecure: bool = False
+    """Let everyone in who can reach `host`, without a key."""
+    allowed_hosts: Names = ()
+    """Further `Host` names that a server without keys answers to on loopback, e.g. of a proxy before it."""
+    allowed_origins: Names = ()
+    """Origins of web pages that may call a server without keys, e.g. `http://localhost:3000`."""
+    secret_key: SecretStr | None = None
+    """Seals what callers carry away encrypted. Default: made at the first start and kept in `data_dir`."""
+    metrics_key: SecretStr | None = None
+    """Key that opens `/metrics`, as `Authorization: Bearer …`. Without one, only a server without API keys shows them."""
+    strict: bool = False
+    """Refuse request fields that the API does not have, as OpenAI does, instead of ignoring them."""
+    reasoning_event_names: Literal["openai", "open_responses"] = "openai"
+    """Whose names the events of reasoning text bear."""
+    upstream_connect_timeout_s: Seconds = 5.0
+    """Seconds to wait for a connection to a model server."""
+    upstream_stall_timeout_s: Seconds = 120.0
+    """Seconds a model server may say nothing before it counts as stalled."""
+    hold_created_s: Annotated[float, Field(ge=0)] = 2.0
+    """Seconds `response.created` waits for the model server to accept, so that a refusal can be an HTTP status."""
+    shutdown_grace_s: Seconds = 20.0
+    """Seconds that responses being made have to finish when the server is stopped."""
+    lease_s: Seconds = 6.0
+    """Seconds a process may be silent before others take over what it was making."""
+    background_runs: Count = 64
+    """Background responses that one process makes at once; more wait."""
+    background_runs_per_owner: Count = 16
+    """Background responses that one process makes at once for one owner."""
+    resumable_streams: bool = False
+    """Keep the events of every stored streamed response, so that it outlives its reader and can be read again."""
+    webhook: Annotated[tuple[Webhook, ...], NoDecode, BeforeValidator(listed)] = ()
+    """Addresses that are told how background responses ended: tables with `url`, `secret` or `secret_env`, `events`."""
+    response_ttl_days: Span | None = None
+    """Days that a response is kept after it was made. Default: for ever."""
+    conversation_ttl_days: Span | None = None
+    """Days that a conversation is kept after it was last used. Default: for ever."""
+    event_ttl_hours: Span = 24.0
+    """Hours that the events of an ended response are kept, so that its stream can be read again."""
+    websocket_minutes: Span = 60.0
+    """Minutes a WebSocket may stay open."""
+    max_body_bytes: Bytes = 64 * 2**20
+    """Bytes of the largest request body that is read."""
+    max_model_turns: Annotated[int, Field(gt=0)] = 50
+    """Model turns of one response."""
+    mcp_allow_private: bool | None = None
+    """Let requests name MCP servers on loopback and private addresses. Default: only while just this machine can
+    reach the server and there are no configured API keys."""
+    mcp_connect_timeout_s: Seconds = 15.0
+    """Seconds an MCP server has to open a session and list its tools."""
+    mcp_call_timeout_s: Seconds = 120.0
+    """Seconds one MCP call may take."""
+    cache_bytes: Bytes = 64 * 2**20
+    """Bytes of conversations kept decoded in memory."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe log record that is written."""
+    log_format: Literal["text", "json"] = "text"
+    """Shape of log lines on stderr."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what it is given: `load` weighs the sources, and can say where a bad value was found."""
+        return (init_settings,)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return is_loopback(self.host)
+
+    @property
+    def directory(self) -> Path:
+        return self.data_dir.expanduser().absolute()
+
+    @property
+    def database(self) -> Database:
+        return Database.at(self.database_url) if self.database_url else Database.file(self.directory / "graphnexus.db")
+
+    def of(self, kind: str) -> dict[str, Any]:
+        """The settings of one kind of tool, without the kind: `call_timeout_s` for `mcp_call_timeout_s`."""
+        prefix = f"{kind}_"
+        return {name.removeprefix(prefix): value for name, value in self if name.startswith(prefix)}
+
+    def model_servers(self) -> tuple[ModelServer, ...]:
+        """The model servers named, each with its key; empty means: discover, or use the built-in model."""
+        servers = self.upstream
+        if not servers and (self.openai_base_url or self.openai_api_key):
+            servers = (ModelServer(url=self.openai_base_url or OPENAI_URL, key_env=OPENAI_KEY),)
+        return tuple(server.model_copy(update={"key": self._key_of(server)}) for server in servers)
+
+    def _key_of(self, server: ModelServer) -> SecretStr | None:
+        if server.key or not server.key_env:
+            return server.key
+        return self.openai_api_key if server.key_env == OPENAI_KEY else SecretStr(said(server.key_env))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, a name or an address without port, is this machine by its very spelling."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
