@@ -1,5 +1,8 @@
 """Everything that is kept. A store is a file here and a line in `STORES`."""
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
 from checkpoints.conversations import Conversation, Conversations
 from checkpoints.events import Events
 from checkpoints.keys import Key, Keys
@@ -10,7 +13,7 @@ from checkpoints.store import Store
 from checkpoints.workers import Swept, Workers
 
 #: Name in the settings → `open(path, *, cache_bytes, synchronous, version)`, an async context manager giving a `Store`.
-STORES = {"sqlite": open_sqlite}
+STORES: dict[str, Callable[..., AbstractAsyncContextManager[Store]]] = {"sqlite": open_sqlite}
 
 __all__ = [
     "STORES",

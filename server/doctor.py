@@ -13,7 +13,7 @@ import openai
 from rich.console import Console
 from rich.text import Text
 
-from checkpoints import open_sqlite
+from checkpoints import STORES
 from nodes.upstreams.discovery import KNOWN, discover
 from nodes.upstreams.upstream import Upstream
 from server import __version__
@@ -55,7 +55,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     yield _directory(settings)
     kept_keys = 0
     try:
-        async with open_sqlite(settings.database) as store:
+        async with STORES[settings.database.kind](settings.database.place) as store:
             kept_keys = len(await store.keys.list())
             yield Finding("fine", f"The store opens: {settings.database}")
     except (OSError, sqlite3.Error) as error:

@@ -67,6 +67,15 @@ BAD_FILES = [
     ("[[upstream]]\nurl = 'http://a'\nkey_env = 'NOT_SET_ANYWHERE'", "upstream.0: the variable NOT_SET_ANYWHERE"),
     ("upstream = 5", "upstream: "),
     ("[[api_keys]]\nowner = 'a'\nkey = ''", "api_keys.0.key: "),
+    ("database_url = 'mysql://root:sk-hidden@db/x'", "database_url: it begins with postgresql://"),
+    ("database_url = 'sqlite:///'", "database_url: it begins with postgresql://, or is sqlite:///PATH"),
+    ("database_url = 'sqlite://sk-hidden'", "database_url: a file is sqlite:///relative"),
+    ("[[webhook]]\nurl = 'http://a'", "webhook.0: it needs `secret` or `secret_env`"),
+    ("[[webhook]]\nurl = 'http://a'\nsecret = 'sk-hidden'", "webhook.0: a signing secret is whsec_ and then Base64"),
+    ("[[webhook]]\nurl = 'http://a'\nsecret = 'whsec_'", "webhook.0: a signing secret is whsec_ and then Base64"),
+    ("[[webhook]]\nurl = 'http://a'\nsecret_env = 'NOT_SET'", "webhook.0: the variable NOT_SET is not set"),
+    ("[[webhook]]\nurl = 'http://a'\nsecret = 'whsec_aGk='\nevents = ['response.created']", "webhook.0.events.0: "),
+    ("workers = 0", "workers: "),
 ]
 
 
@@ -78,6 +87,7 @@ def test_a_bad_file_is_named(text: str, begins: str) -> None:
         load({}, path)
     said = str(bad.value)
     assert said.startswith(begins) and said.endswith("(bad.toml)") and "\n" not in said
+    assert "sk-hidden" not in said
 
 
 @pytest.mark.parametrize(("value", "begins"), [("x", "port: "), ("tcp://10.0.0.1:8000", "port: ")])
@@ -102,12 +112,52 @@ def test_keys_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-hidden-1")
     monkeypatch.setenv("GRAPHNEXUS_API_KEYS", "alice:sk-hidden-2")
     monkeypatch.setenv("GRAPHNEXUS_SECRET_KEY", "sk-hidden-3")
+    monkeypatch.setenv("GRAPHNEXUS_METRICS_KEY", "sk-hidden-5")
+    monkeypatch.setenv("GRAPHNEXUS_DATABASE_URL", "postgresql://me:sk-hidden-6@db/x?password=sk-hidden-7")
+    monkeypatch.setenv("GRAPHNEXUS_WEBHOOK", '[{"url": "http://a", "secret": "whsec_aGlkZGVu"}]')
     settings = load({"upstream": ["http://a"]})
-    assert "sk-hidden" not in f"{settings!r}{settings}{settings.model_servers()!r}"
+    shown = f"{settings!r}{settings}{settings.model_servers()!r}{settings.database!r}{settings.database}"
+    assert "sk-hidden" not in shown and "aGlkZGVu" not in shown
     monkeypatch.setenv("GRAPHNEXUS_API_KEYS", '[{"owner": "alice", "key": ["sk-hidden-4"]}]')
     with pytest.raises(BadSetting) as bad:
         load({})
     assert "sk-hidden" not in str(bad.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "place", "shown"),
+    [
+        (
+            "postgresql://me:pw@db:5433/x?sslmode=require",
+            "postgresql",
+            "postgresql://me:pw@db:5433/x?sslmode=require",
+            "db:5433/x",
+        ),
+        ("postgres://me@db/x", "postgresql", "postgresql://me@db/x", "db/x"),
+        ("postgresql:///x?host=/run/pg", "postgresql", "postgresql:///x?host=/run/pg", "localhost/x"),
+        ("sqlite:////srv/a.db", "sqlite", Path("/srv/a.db"), "/srv/a.db"),
+    ],
+)
+def test_a_database_is_found_by_its_url(url: str, kind: str, place: Any, shown: str) -> None:
+    database = load({"database_url": url}).database
+    assert (database.kind, database.place, str(database)) == (kind, place, shown)
+
+
+def test_without_a_url_the_database_is_a_file_in_the_data_directory(tmp_path: Path) -> None:
+    database = load({"data_dir": str(tmp_path)}).database
+    assert (database.kind, database.path) == ("sqlite", tmp_path / "graphnexus.db")
+    assert load({"database_url": "sqlite:///here.db"}).database.path == tmp_path / "here.db"
+
+
+def test_a_webhook_is_told_of_every_end_and_has_one_signing_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK", "whsec_aGVsbG8=")
+    Path("graphnexus.toml").write_text(
+        "[[webhook]]\nurl = 'https://a/hook?token=sk-hidden'\nsecret_env = 'HOOK'\n"
+        "[[webhook]]\nurl = 'https://b'\nsecret = 'whsec_d29ybGQ='\nevents = ['response.failed']\n"
+    )
+    first, second = load({}).webhook
+    assert (first.signing_secret.get_secret_value(), str(first)) == ("whsec_aGVsbG8=", "https://a/hook")
+    assert len(first.events) == 4 and list(second.events) == ["response.failed"]
 
 
 def shown(settings: Settings) -> list[tuple[str, str | None]]:

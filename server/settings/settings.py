@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = None
     """Seals what callers carry away encrypted. Default: made at the first start and kept in `data_dir`."""
     metrics_key: SecretStr | None = None
-    """Key that opens `/metrics`, as `Authorization: Bearer …`. Without one, only a server without API keys shows them."""
+    """Key that opens `/metrics`. Default: a server without API keys shows them, one with API keys does not."""
     strict: bool = False
     """Refuse request fields that the API does not have, as OpenAI does, instead of ignoring them."""
     reasoning_event_names: Literal["openai", "open_responses"] = "openai"

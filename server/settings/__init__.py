@@ -1,0 +1,23 @@
+"""Every setting; the one place that reads the environment.
+
+Heaviest first: flags, environment (`GRAPHNEXUS_PORT` for `port`), `graphnexus.toml`, defaults.
+"""
+
+from server.settings.environment import variable
+from server.settings.loading import BadSetting, bare_environment, load, unknown_variables
+from server.settings.models import ApiKey, Database, ModelServer, Webhook
+from server.settings.settings import Settings, is_loopback
+
+__all__ = [
+    "ApiKey",
+    "BadSetting",
+    "Database",
+    "ModelServer",
+    "Settings",
+    "Webhook",
+    "bare_environment",
+    "is_loopback",
+    "load",
+    "unknown_variables",
+    "variable",
+]
