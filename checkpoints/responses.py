@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import orjson
 
-from checkpoints import events, runs
+from checkpoints import events, idempotency, runs
 from checkpoints.checkpoint import Checkpoints, Row, find, log_ref, one_value
 from checkpoints.database import Database, Rows
 from checkpoints.item_log import ItemLogs, LogRef
@@ -95,6 +95,7 @@ class Responses:
         if row is not None:
             runs.end(rows, response_id)
             events.forget(rows, response_id)
+            idempotency.forget(rows, response_id)
             mine = "response_id = ? AND thread = (SELECT thread FROM checkpoint WHERE key = ?)"
             found = rows.execute(f"SELECT key FROM checkpoint WHERE key = ? OR ({mine})", (row[0], response_id, row[0]))
             self._checkpoints.drop(rows, without_heads(rows, [key for (key,) in found.fetchall()]))
@@ -111,6 +112,7 @@ class Responses:
             _drop_loose_writes(rows, thread)
         runs.end(rows, response_id)
         events.forget(rows, response_id)
+        idempotency.forget(rows, response_id)
         rows.execute("UPDATE conversation SET holder = NULL WHERE holder = ?", (response_id,))
 
     def interrupt(self, rows: Rows, response_id: str) -> bool:

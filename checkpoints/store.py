@@ -8,6 +8,7 @@ from checkpoints.conversations import Conversations
 from checkpoints.database import Database
 from checkpoints.events import Events
 from checkpoints.feed import Feed
+from checkpoints.idempotency import Idempotency
 from checkpoints.item_log import ItemLogs, LogCache
 from checkpoints.keys import Keys
 from checkpoints.responses import Responses
@@ -27,6 +28,7 @@ class Store:
     runs: Runs
     events: Events
     workers: Workers
+    idempotency: Idempotency
 
 
 def store_on(database: Database, feed: Feed, cache_bytes: int, version: str) -> Store:
@@ -44,4 +46,5 @@ def store_on(database: Database, feed: Feed, cache_bytes: int, version: str) -> 
         runs=Runs(database, feed, worker),
         events=Events(database, feed),
         workers=Workers(database, responses, worker, version),
+        idempotency=Idempotency(database, worker),
     )

@@ -82,6 +82,8 @@ def _idempotency() -> None:
         sa.Column("key", sa.Text, primary_key=True),
         sa.Column("body_hash", sa.LargeBinary, nullable=False),
         sa.Column("response_id", sa.Text, nullable=False, index=True),
+        # The process that took the key: when it dies before the response begins, the key is free again.
+        sa.Column("worker", sa.Text, nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
         **_CLUSTERED,
     )
