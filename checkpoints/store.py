@@ -7,6 +7,7 @@ from checkpoints.checkpoint import Checkpoints
 from checkpoints.conversations import Conversations
 from checkpoints.database import Database
 from checkpoints.events import Events
+from checkpoints.facts import Facts
 from checkpoints.feed import Feed
 from checkpoints.idempotency import Idempotency
 from checkpoints.item_log import ItemLogs, LogCache
@@ -28,6 +29,7 @@ class Store:
     runs: Runs
     events: Events
     workers: Workers
+    facts: Facts
     idempotency: Idempotency
 
 
@@ -46,5 +48,6 @@ def store_on(database: Database, feed: Feed, cache_bytes: int, version: str) -> 
         runs=Runs(database, feed, worker),
         events=Events(database, feed),
         workers=Workers(database, responses, worker, version),
+        facts=Facts(database),
         idempotency=Idempotency(database, worker),
     )

@@ -17,6 +17,7 @@ def upgrade() -> None:
     _events()
     _expiry()
     _idempotency()
+    _facts()
 
 
 def _runs() -> None:
@@ -85,5 +86,15 @@ def _idempotency() -> None:
         # The process that took the key: when it dies before the response begins, the key is free again.
         sa.Column("worker", sa.Text, nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
+        **_CLUSTERED,
+    )
+
+
+def _facts() -> None:
+    """What is true of this database as a whole, such as which key seals what clients carry."""
+    op.create_table(
+        "fact",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("value", sa.Text, nullable=False),
         **_CLUSTERED,
     )
