@@ -23,13 +23,16 @@ def free_port() -> int:
 class Server:
     """`serve` with the flags given; stopped by `stop`."""
 
+    #: What Python runs.
+    module = "server"
+
     def __init__(self, data_dir: Path, upstream_url: str | None, *flags: str, **environment: str) -> None:
         self.port = free_port()
         self.data_dir = data_dir
         data_dir.mkdir(parents=True, exist_ok=True)
         self._log = data_dir / "server.log"
         asked = ["--upstream", upstream_url] if upstream_url else []
-        self._command = [sys.executable, "-m", "server", "serve", "--port", str(self.port), *asked]
+        self._command = [sys.executable, "-m", self.module, "serve", "--port", str(self.port), *asked]
         self._command += ["--data-dir", str(data_dir / "kept"), *flags]
         self._environment = {**os.environ, "OPENAI_API_KEY": "sk-upstream", "NO_COLOR": "1", **environment}
         self._process: subprocess.Popen[bytes] | None = None

