@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import NamedTuple
 
 from checkpoints.database import Database, Rows
@@ -27,7 +26,10 @@ class Events:
         self._feed = feed
 
     async def follow(self, response_id: str, after: int = -1) -> AsyncIterator[list[bytes]]:
-        """Frames whose sequence number is above `after`, in batches, whichever process writes them; until the last."""
+        """Frames whose sequence number is above `after`, in batches, whichever process writes them; until the last.
+
+        An empty batch tells that nothing has come for a second.
+        """
         with self._feed.watch(response_id) as told:
             while True:
                 told.clear()
@@ -38,8 +40,10 @@ class Events:
                 elif found.ended:
                     return
                 else:
-                    with suppress(TimeoutError):
+                    try:
                         await asyncio.wait_for(told.wait(), _LOOK_S)
+                    except TimeoutError:
+                        yield []
 
     async def read(self, response_id: str, after: int) -> Read:
         """Frames whose sequence number is above `after`."""

@@ -101,6 +101,11 @@ class Responses:
             self._checkpoints.drop(rows, without_heads(rows, [key for (key,) in found.fetchall()]))
         return row is not None
 
+    async def expire(self, response_id: str, after_s: int) -> None:
+        """Let the response be forgotten in `after_s` seconds."""
+        sql = f"UPDATE response SET expires_at = CAST({self._database.clock} AS BIGINT) + ? WHERE id = ?"
+        await asyncio.wrap_future(self._database.write(lambda rows: rows.execute(sql, (after_s, response_id)).rowcount))
+
     async def discard(self, response_id: str) -> None:
         """Drop all that a run has left, for a run that ended before its caller was told of it."""
         await asyncio.wrap_future(self._database.write(lambda rows: self._discard(rows, response_id)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from checkpoints import events
-from checkpoints.database import Database, Rows
+from checkpoints.database import Database, Rows, Work
 from checkpoints.feed import Feed
 from graph.errors import LeaseLost
 from graph.hold import Batch, Hold, Lease
@@ -53,36 +53,33 @@ class Runs:
         """
         return await asyncio.wrap_future(self._database.write(lambda rows: _claim(rows, response_id, self.worker)))
 
-    async def append(self, lease: Lease, batch: Batch) -> None:
+    async def append(self, hold: Hold, batch: Batch) -> None:
         """Write events down. Raises `LeaseLost`."""
+        await self._write(hold, lambda rows: events.insert(rows, hold.lease, batch))
+        self._feed.tell(hold.lease.response_id)
 
-        def work(rows: Rows) -> None:
-            check(rows, lease)
-            events.insert(rows, lease, batch)
-
-        await asyncio.wrap_future(self._database.write(work))
-        self._feed.tell(lease.response_id)
-
-    async def finish(self, lease: Lease, batch: Batch) -> None:
+    async def finish(self, hold: Hold, batch: Batch) -> None:
         """Write the last events down and end the run. Raises `LeaseLost`, also when it has ended before."""
 
         def work(rows: Rows) -> None:
-            check(rows, lease)
-            events.insert(rows, lease, batch)
-            end(rows, lease.response_id)
+            events.insert(rows, hold.lease, batch)
+            end(rows, hold.lease.response_id)
 
-        await asyncio.wrap_future(self._database.write(work))
-        self._feed.tell(lease.response_id)
+        await self._write(hold, work)
+        self._feed.tell(hold.lease.response_id)
 
-    async def start_call(self, lease: Lease, item_id: str) -> None:
+    async def start_call(self, hold: Hold, item_id: str) -> None:
         """Note that a call begins which is not safe to repeat. Raises `LeaseLost`."""
+        sql = "INSERT INTO started_call (response_id, item_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
+        await self._write(hold, lambda rows: rows.execute(sql, (hold.lease.response_id, item_id)))
 
-        def work(rows: Rows) -> None:
-            check(rows, lease)
-            sql = "INSERT INTO started_call (response_id, item_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
-            rows.execute(sql, (lease.response_id, item_id))
+    async def _write(self, hold: Hold, work: Work[object]) -> None:
+        def held(rows: Rows) -> None:
+            enter(rows, hold, self._database.clock)
+            work(rows)
 
-        await asyncio.wrap_future(self._database.write(work))
+        await asyncio.wrap_future(self._database.write(held))
+        hold.entered = True
 
     async def mine(self) -> frozenset[tuple[str, int]]:
         """`(response_id, epoch)` of every run this process has."""

@@ -29,13 +29,18 @@ class FunctionTool:
             description=tool.get("description") or "",
             parameters=tool.get("parameters") or {"type": "object", "properties": {}},
             strict=tool.get("strict") or None,
-            draft=lambda emitter, call_id: FunctionDraft(emitter, call_id, name, namespace),
+            draft=lambda emitter, call_id: FunctionDraft(emitter.open(_call(call_id, name, namespace))),
         )
 
     @staticmethod
     def replay(item: Json) -> ChatCall:
         name = model_name(item["name"], item.get("namespace"))
         return ChatCall(item.get("call_id") or item.get("id") or "", name, item["arguments"])
+
+
+def _call(call_id: str, name: str, namespace: str | None) -> Json:
+    item: Json = {"type": "function_call", "status": "in_progress", "arguments": "", "call_id": call_id, "name": name}
+    return item | ({"namespace": namespace} if namespace else {})
 
 
 class CustomTool:

@@ -5,7 +5,7 @@ first open one live and the others as they come to be first.
 Source: CONTRACT of the Responses API, "Streaming".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import orjson
@@ -73,15 +73,37 @@ class Emitter:
         """`output_item.added`. The item gets its id here unless it has one."""
         kind: str = item["type"]
         item = {"id": self.new_id(kind), **item}
-        opened = OpenItem(self, item, len(self._lanes))
-        self._open[opened.index] = opened
-        self._lanes.append(_Lane())
+        opened = self.reopen(item)
         self.say(opened.index, "response.output_item.added", {"output_index": opened.index, "item": item})
         return opened
 
+    def go_on(self, number: int, done: Sequence[Item]) -> None:
+        """Begin where another emitter has come to: `number` is the next event's, `done` are its items."""
+        self._next = number
+        self.done = dict(enumerate(done))
+        self._live = len(done)
+        self._lanes = [_Lane() for _ in done]
+
+    def reopen(self, item: Item) -> "OpenItem":
+        """An item whose `output_item.added` has been said."""
+        opened = OpenItem(self, item, len(self._lanes))
+        self._open[opened.index] = opened
+        self._lanes.append(_Lane())
+        return opened
+
+    @property
+    def opened(self) -> list["OpenItem"]:
+        """Items that are not done, in their order."""
+        return [self._open[index] for index in sorted(self._open)]
+
+    @property
+    def next_index(self) -> int:
+        """The `output_index` of the next item."""
+        return len(self._lanes)
+
     def abandon(self) -> list["OpenItem"]:
         """Close whatever is open, as incomplete; gives what it closed."""
-        left = [self._open[index] for index in sorted(self._open)]
+        left = self.opened
         for item in left:
             item.abandon()
         return left
@@ -121,6 +143,8 @@ class OpenItem:
         self.index = index
         self.emitter = emitter
         self.part: Part | None = None
+        #: Whether anything was said of it since it was added.
+        self.begun = False
         #: What has to be said before an item that is abandoned may be closed.
         self.before_abandon: Callable[[], None] | None = None
 
@@ -129,6 +153,7 @@ class OpenItem:
         return self.item["id"]
 
     def event(self, stem: str, **fields: Any) -> None:
+        self.begun = True
         self.emitter.say(
             self.index, f"response.{stem}", {"item_id": self.item["id"], "output_index": self.index, **fields}
         )
@@ -143,6 +168,12 @@ class OpenItem:
         """`content_part.added`; the part before it is closed."""
         if self.part:
             self.part.close()
+        self.part = Part(self, part)
+        self.event("content_part.added", part=self.part.zero, **self.part.place)
+        return self.part
+
+    def reopen_part(self, part: Json) -> "Part":
+        """A part whose `content_part.added` has been said."""
         self.part = Part(self, part)
         return self.part
 
@@ -183,18 +214,22 @@ class Part:
         self.kind = kind
         self._owner = owner
         self._field, zero = _PARTS[kind]
-        self._part: Json = {"type": kind, self._field: "", **zero}
-        self._stem = owner.emitter.reasoning if kind == "reasoning_text" else kind
+        self.zero: Json = {"type": kind, self._field: "", **zero}
+        self.stem = owner.emitter.reasoning if kind == "reasoning_text" else kind
         self._texts: list[str] = []
         self._logprobs: list[Json] = []
-        self._place: Json = {"content_index": len(owner.item["content"])}
+        self.place: Json = {"content_index": len(owner.item["content"])}
         self._with_logprobs = kind == "output_text"
-        owner.event("content_part.added", part=self._part, **self._place)
         # The one event that is said per token: all but its text and number is made once.
-        type = f"response.{self._stem}.delta"
-        place = {"item_id": owner.id, "output_index": owner.index, **self._place}
+        type = f"response.{self.stem}.delta"
+        place = {"item_id": owner.id, "output_index": owner.index, **self.place}
         self._delta_head = _head(type, place)[: -len(_NUMBER)] + b',"delta":'
         self._delta_tail = (b',"logprobs":[]' if self._with_logprobs else b"") + _NUMBER
+
+    def was_written(self, text: str, logprobs: list[Json]) -> None:
+        """Take over what another process has said."""
+        self._texts.append(text)
+        self._logprobs += logprobs
 
     def write(self, text: str, logprobs: list[Json] | None = None) -> None:
         self._texts.append(text)
@@ -210,9 +245,9 @@ class Part:
         fields: Json = {self._field: text}
         if self._with_logprobs:
             fields["logprobs"] = self._logprobs
-        self._owner.event(f"{self._stem}.done", **fields, **self._place)
-        part = {**self._part, **fields}
-        self._owner.event("content_part.done", part=part, **self._place)
+        self._owner.event(f"{self.stem}.done", **fields, **self.place)
+        part = {**self.zero, **fields}
+        self._owner.event("content_part.done", part=part, **self.place)
         self._owner.item = {**self._owner.item, "content": [*self._owner.item["content"], part]}
         self._owner.part = None
 

@@ -13,6 +13,7 @@ from graph.ids import now
 from graph.input import entries_of
 from graph.offers import parsed
 from graph.ports import Function, Outcome
+from graph.resume import answered, note, taken_over
 from graph.run import Run
 from graph.shape import Shape, unfenced
 from graph.snapshot import add_usage, snapshot, usage_of
@@ -53,16 +54,22 @@ async def load(state: State, runtime: Runtime[Run]) -> Change:
     """
     run = runtime.context
     history, request = state.get("items") or [], state.get("request") or {}
-    added = await entries_of(state.get("input") or [], run)
-    conversation = append_items(history, added)
-    run.check(conversation)
-    remember(conversation, history)
+    added = await taken(run, history, state.get("input") or [])
     record = run.begin(request, len(history), added)
     beginning = snapshot(record, request, [])
     run.emitter.lifecycle("created", beginning)
     run.emitter.lifecycle("in_progress", beginning)
-    shown = await run.open_tools(conversation)
+    shown = await run.open_tools(append_items(history, added))
     return {"items": [*added, *shown], "request": request, "response": record, "outlook": {}}
+
+
+async def taken(run: Run, history: list[Entry], given: str | Sequence[Json]) -> list[Entry]:
+    """The entries an input adds. Raises `RequestError` when they cannot follow `history`."""
+    added = await entries_of(given, run)
+    conversation = append_items(history, added)
+    run.check(conversation)
+    remember(conversation, history)
+    return added
 
 
 # ---------------------------------------------------------------- call model
@@ -71,20 +78,24 @@ async def load(state: State, runtime: Runtime[Run]) -> Change:
 async def call_model(state: State, runtime: Runtime[Run]) -> Change:
     """One turn of the model, shown as it comes. A second run asks again."""
     run = runtime.context
-    compacted = await compact_if_due(state, run)
-    if compacted:
-        state = {**state, "items": [*state["items"], *compacted]}
+    if (made := taken_over(run)) is not None:
+        return made
+    shown = [*run.take_pending(), *await compact_if_due(state, run)]
+    if shown:
+        state = {**state, "items": append_items(state["items"], shown)}
     record, request = state["response"], state["request"]
     shape = Shape.of(request)
     turn = run.turn(record, request)
     turn.holds_text = shape is not None and not run.profile.json_schema
     if run.tokens_left(record, request) == 0:
-        return {"outlook": {"incomplete": "max_output_tokens"}}
+        return {"items": shown, "outlook": {"incomplete": "max_output_tokens"}}
+    if request.get("generate") is False:
+        return {"items": shown, "outlook": {}}
     await run.ask(state, shape, turn)
     answer = turn.end()
     run.keep_open(answer)
     outlook = outlook_of(answer, shape, turn, state.get("outlook") or {})
-    return {"items": [*compacted, *answer.entries], "response": counted(record, answer), "outlook": outlook}
+    return {"items": [*shown, *answer.entries], "response": counted(record, answer), "outlook": outlook}
 
 
 def outlook_of(answer: Answer, shape: Shape | None, turn: Turn, before: Outlook) -> Outlook:
@@ -150,11 +161,15 @@ async def route_tool(state: State) -> list[Send] | str:
 
 
 async def execute(state: Call, runtime: Runtime[Run]) -> Change:
-    """Execute one hosted call. A second run executes it again."""
+    """Execute one hosted call. A second run executes it again, unless it came to an end or is not safe to repeat."""
     run = runtime.context
+    if (made := answered(run, state)) is not None:
+        return {"items": [made]}
     function, shown = run.functions[state["name"]], run.shown[state["item_id"]]
     try:
-        outcome = await function.run(_arguments(state, function, shown), shown)
+        arguments = _arguments(state, function, shown)
+        await note(run, state, function, shown)
+        outcome = await function.run(arguments, shown)
     except ToolFailed as failed:
         outcome = Outcome({"status": "failed", **failed.shown}, failed.message)
     entry: Entry = {
@@ -192,4 +207,4 @@ async def persist(state: State, runtime: Runtime[Run]) -> Change:
     ended: Record = {**record, "status": "incomplete", "incomplete_details": {"reason": reason}} if reason else {
         **record, "status": "completed", "completed_at": now()
     }  # fmt: skip
-    return {"response": ended, "outlook": {}}
+    return {"items": runtime.context.take_pending(), "response": ended, "outlook": {}}

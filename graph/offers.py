@@ -1,7 +1,7 @@
 """What a model is offered to call, and the call while it writes it."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -75,19 +75,10 @@ def parsed(arguments: str) -> Json:
 class FunctionDraft:
     """Streams its arguments as the model writes them."""
 
-    def __init__(self, emitter: Emitter, call_id: str, name: str, namespace: str | None) -> None:
-        item: Json = {
-            "type": "function_call",
-            "status": "in_progress",
-            "arguments": "",
-            "call_id": call_id,
-            "name": name,
-        }
-        if namespace:
-            item["namespace"] = namespace
-        self._name = name
-        self._written: list[str] = []
-        self._shown = emitter.open(item)
+    def __init__(self, shown: OpenItem, written: Sequence[str] = ()) -> None:
+        """`written`: what has been said of the arguments before."""
+        self._written = list(written)
+        self._shown = shown
         self._shown.before_abandon = self._finish
 
     def write(self, arguments: str) -> None:
@@ -97,7 +88,7 @@ class FunctionDraft:
     def _finish(self) -> None:
         arguments = "".join(self._written)
         self._shown.item = {**self._shown.item, "arguments": arguments}
-        self._shown.event("function_call_arguments.done", arguments=arguments, name=self._name)
+        self._shown.event("function_call_arguments.done", arguments=arguments, name=self._shown.item["name"])
 
     def close(self) -> OpenItem:
         self._finish()

@@ -127,8 +127,9 @@ class Function(Protocol):
         """Execute. Raises `ToolFailed`. Cancelling it must stop the work."""
         ...
 
-    def failed(self, message: str, arguments: str) -> Json:
-        """What the item of a call shows that could not be executed, because its arguments are no JSON object."""
+    def failed(self, message: str, arguments: str, *, interrupted: bool = False) -> Json:
+        """What the item of a call shows that was not executed: its arguments are no JSON object, or (`interrupted`)
+        nobody knows how far it came when the process that made it died."""
         ...
 
 
@@ -258,20 +259,24 @@ class Archive(Protocol):
         """Its events above `after`, in batches, whoever makes them, until the last."""
         ...
 
-    async def append(self, lease: Lease, batch: Batch) -> None:
+    async def append(self, hold: Hold, batch: Batch) -> None:
         """Raises `LeaseLost`."""
         ...
 
-    async def finish(self, lease: Lease, batch: Batch) -> None:
+    async def finish(self, hold: Hold, batch: Batch) -> None:
         """Write the last events down and end the run. Raises `LeaseLost`."""
         ...
 
-    async def start_call(self, lease: Lease, item_id: str) -> None:
+    async def start_call(self, hold: Hold, item_id: str) -> None:
         """Note that a call begins that is not safe to repeat. Raises `LeaseLost`."""
         ...
 
     async def cancel(self, owner: str, response_id: str) -> bool:
         """Cancel an unfinished response, whoever makes it; False when it had ended."""
+        ...
+
+    async def expire(self, response_id: str, after_s: int) -> None:
+        """Let the response be forgotten in `after_s` seconds."""
         ...
 
     async def discard(self, response_id: str) -> None: ...

@@ -1,25 +1,158 @@
 """Going on with a run in the middle: behind `load`, with a `Run` that has not seen what came before."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
-from graph.errors import Json, RequestError
+import orjson
+
+from graph.errors import Json, RequestError, ToolFailed
+from graph.events import OpenItem
+from graph.ports import Function
 from graph.run import Run
-from graph.state import Call, Record, State
+from graph.state import Call, Change, Entry, Record, State, append_items
+
+_INTERRUPTED = (
+    "The server was interrupted while this call ran. It may have taken effect or not; it was not made again, because "
+    "it is not known to be safe to repeat."
+)
 
 
-async def catch_up(run: Run, state: State) -> None:
-    """Open the run's tools and bring its items to where it stopped: what was said is said again, calls are open.
+class Task(Protocol):
+    """A step that was due, as LangGraph's snapshot has it."""
 
-    Raises `RequestError` when a call to execute is of a tool that is not there any more.
+    @property
+    def name(self) -> str: ...
+    @property
+    def result(self) -> Any: ...
+
+
+# ---------------------------------------------------------------- before the machine goes on
+
+
+async def catch_up(run: Run, state: State, tasks: Iterable[Task] = ()) -> None:
+    """Open the run's tools and bring its items to where it stopped: what was not said is said, calls are open.
+
+    `tasks` are the steps that were due; of those that came to an end the results are kept for when the machine comes
+    to them again. Raises `RequestError` when a call to execute is of a tool that is not there any more.
     """
-    done = state["items"][state["response"]["output_at"] :]
-    for entry in done:
-        run.emitter.open(entry["item"]).close()
-    await run.open_tools(state["items"])
-    said = {entry["item"]["id"] for entry in done}
-    for call in calls_of(state):
-        if call["item_id"] not in said:
-            _open(run, call)
+    state = _with_results(run, state, tasks)
+    entries = {entry["item"]["id"]: entry for entry in state["items"][state["response"]["output_at"] :]}
+    calls = {call["item_id"]: call for call in calls_of(state) if call["item_id"] not in entries}
+    for item in run.emitter.opened:
+        if item.id not in calls and item.id not in entries:
+            item.abandon()
+    run.pending = _unstored(run, {*entries, *calls})
+    run.pending += await run.open_tools(append_items(state["items"], run.pending))
+    due = [(entry.get("at", 0), entry["item"]["id"]) for entry in entries.values()]
+    for _, id in sorted([*due, *((call["at"], id) for id, call in calls.items())]):
+        if id in entries:
+            _say(run, entries[id])
+        else:
+            _open(run, calls[id])
+
+
+def _with_results(run: Run, state: State, tasks: Iterable[Task]) -> State:
+    """The state as it would be if the steps that came to an end had been written into it."""
+    for task in tasks:
+        if task.result is None:
+            continue
+        change: Change = task.result
+        if task.name == "call_model" and _was_said(run, change):
+            run.legacy.turn = change
+            state = _changed(state, change)
+        elif task.name in {call["kind"] for call in calls_of(state)}:
+            run.legacy.entries |= {entry["item"]["id"]: entry for entry in change.get("items", ())}
+            state = _changed(state, change)
+    return state
+
+
+def _was_said(run: Run, change: Change) -> bool:
+    """Whether readers have seen every item of a turn; if not, it is cheaper to ask again than to find the rest."""
+    said = {item["id"] for item in run.emitter.done.values()}
+    return all(entry["item"]["id"] in said for entry in change.get("items", ()))
+
+
+def _changed(state: State, change: Change) -> State:
+    return {**state, **change, "items": append_items(state["items"], change.get("items", []))}  # pyright: ignore[reportReturnType]  # a change has channels of the state
+
+
+def _unstored(run: Run, known: set[str]) -> list[Entry]:
+    """What readers have seen and the state has not: cut off, but for the list of a server's tools, which stays true."""
+    left = [(at, item) for at, item in sorted(run.emitter.done.items()) if item["id"] not in known]
+    return [{"item": item, "at": at, **({} if item.get("tools") else {"cut": True})} for at, item in left]  # pyright: ignore[reportReturnType]  # an entry
+
+
+def _say(run: Run, entry: Entry) -> None:
+    """Say what has not been said of an item that is done."""
+    item = entry["item"]
+    if item["id"] in {done["id"] for done in run.emitter.done.values()}:
+        return
+    shown = next((opened for opened in run.emitter.opened if opened.id == item["id"]), None)
+    if shown is None:
+        shown = run.emitter.open({**item, "status": "in_progress"} if "status" in item else item)
+    if "reply" in entry and item.get("status") in ("completed", "failed"):
+        shown.phase(item["status"])
+    shown.close(**item)
+
+
+def _open(run: Run, call: Call) -> None:
+    if any(item["id"] == call["item_id"] for item in run.emitter.done.values()):
+        return
+    function = run.functions.get(call["name"])
+    if function is None:
+        raise RequestError(f"The tool '{call['name']}', which is to be called next, is not offered any more.")
+    shown = next((opened for opened in run.emitter.opened if opened.id == call["item_id"]), None)
+    shown = shown or run.emitter.open({**function.item(), "id": call["item_id"]})
+    if not shown.begun:
+        function.announce(shown, call["arguments"])
+    run.shown[shown.id] = shown
+
+
+# ---------------------------------------------------------------- when the machine comes to a step
+
+
+def taken_over(run: Run) -> Change | None:
+    """The turn of the model that a process made which died before it was written into the state."""
+    turn, run.legacy.turn = run.legacy.turn, None
+    if turn is None:
+        return None
+    return {**turn, "items": [*run.take_pending(), *turn.get("items", [])]}
+
+
+def answered(run: Run, call: Call) -> Entry | None:
+    """The entry of a call that came to an end before."""
+    id = call["item_id"]
+    if (entry := run.legacy.entries.pop(id, None)) is not None:
+        return entry
+    done = next((item for item in run.emitter.done.values() if item["id"] == id), None)
+    if done is None:
+        return None
+    return {
+        "item": done,
+        "at": call["at"],
+        "turn": call["turn"],
+        "call": {"name": call["name"], "arguments": call["arguments"]},
+        "reply": _reply_of(done),
+    }
+
+
+def _reply_of(item: Json) -> str:
+    """What the model is told of a call of which only the item is left."""
+    output = item.get("output")
+    return output if isinstance(output, str) and output else orjson.dumps(item).decode()
+
+
+async def note(run: Run, call: Call, function: Function, shown: OpenItem) -> None:
+    """Note that a call begins that is not safe to repeat. Raises `ToolFailed` when it had begun before."""
+    if function.repeatable or run.note_call is None:
+        return
+    if call["item_id"] in run.legacy.started:
+        shown.phase("failed")
+        raise ToolFailed(_INTERRUPTED, function.failed(_INTERRUPTED, call["arguments"], interrupted=True))
+    await run.note_call(call["item_id"])
+
+
+# ---------------------------------------------------------------- a response of its own
 
 
 def renewed(run: Run, state: State, request: Json) -> Json:
@@ -47,12 +180,3 @@ def node_before(next: str, state: State) -> str:
 def calls_of(state: State) -> Sequence[Call]:
     """Hosted calls of the last turn of the model."""
     return (state.get("outlook") or {}).get("calls", [])
-
-
-def _open(run: Run, call: Call) -> None:
-    function = run.functions.get(call["name"])
-    if function is None:
-        raise RequestError(f"The tool '{call['name']}', which is to be called next, is not offered any more.")
-    shown = run.emitter.open({**function.item(), "id": call["item_id"]})
-    function.announce(shown, call["arguments"])
-    run.shown[shown.id] = shown

@@ -14,7 +14,7 @@ from graph.ports import Function, HostedTool, Model, Profile, Prompt
 from graph.prompt import Toolset, callable_now, options_of
 from graph.seal import Seal
 from graph.shape import Shape
-from graph.state import Entry, Record, State
+from graph.state import Change, Entry, Record, State
 from graph.transcript import check, messages_of, toolsets_of
 from graph.turn import Answer, Turn
 
@@ -27,6 +27,18 @@ class Beginning(TypedDict):
     items: list[Entry]
     request: Json
     response: Record
+
+
+@dataclass(slots=True)
+class Legacy:
+    """What is known of steps that were made, or begun, before the process that made them died."""
+
+    #: What a turn of the model came to, whose checkpoint was not written.
+    turn: Change | None = None
+    #: Hosted calls that came to an end, by item id.
+    entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    #: Hosted calls that were begun and are not safe to repeat, by item id.
+    started: Collection[str] = ()
 
 
 @dataclass(slots=True)
@@ -55,6 +67,12 @@ class Run:
     functions: dict[str, Function] = field(default_factory=dict[str, Function])
     #: Items of hosted calls that are not done yet, by item id.
     shown: dict[str, OpenItem] = field(default_factory=dict[str, OpenItem])
+    #: Entries that were shown and that no step has given to the state yet.
+    pending: list[Entry] = field(default_factory=list[Entry])
+    #: Notes a call that is not safe to repeat before it begins; None where no other process will go on.
+    note_call: Callable[[str], Awaitable[None]] | None = None
+    #: What a process that died has left.
+    legacy: "Legacy" = field(default_factory=lambda: Legacy())
 
     # ------------------------------------------------------------ load
 
@@ -160,6 +178,10 @@ class Run:
         elif shape:
             messages.insert(0, shape.instruction())
         return Prompt(self.model_name, messages, tools.definitions(), options)
+
+    def take_pending(self) -> list[Entry]:
+        pending, self.pending = self.pending, []
+        return pending
 
     def keep_open(self, answer: Answer) -> None:
         for item in answer.shown:

@@ -6,7 +6,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from checkpoints import Claimed, Store
-from graph.hold import Batch, Hold, Lease
+from graph.hold import Batch, Hold
 from graph.ports import Head
 from graph.state import Entry, Record
 
@@ -65,17 +65,20 @@ class StoredArchive:
     async def claim(self, response_id: str) -> Claimed | None:
         return await self._store.runs.claim(response_id)
 
-    async def append(self, lease: Lease, batch: Batch) -> None:
-        await self._store.runs.append(lease, batch)
+    async def append(self, hold: Hold, batch: Batch) -> None:
+        await self._store.runs.append(hold, batch)
 
-    async def finish(self, lease: Lease, batch: Batch) -> None:
-        await self._store.runs.finish(lease, batch)
+    async def finish(self, hold: Hold, batch: Batch) -> None:
+        await self._store.runs.finish(hold, batch)
 
-    async def start_call(self, lease: Lease, item_id: str) -> None:
-        await self._store.runs.start_call(lease, item_id)
+    async def start_call(self, hold: Hold, item_id: str) -> None:
+        await self._store.runs.start_call(hold, item_id)
 
     async def cancel(self, owner: str, response_id: str) -> bool:
         return await self._store.responses.cancel(owner, response_id)
+
+    async def expire(self, response_id: str, after_s: int) -> None:
+        await self._store.responses.expire(response_id, after_s)
 
     async def discard(self, response_id: str) -> None:
         await self._store.responses.discard(response_id)

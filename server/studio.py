@@ -24,7 +24,6 @@ from typing_extensions import TypedDict
 from graph.ask import Ask
 from graph.errors import Failure, Json, RequestError
 from graph.machine import build
-from graph.ports import Head
 from graph.resume import catch_up, node_before, renewed
 from graph.run import Run
 from graph.state import Record, State
@@ -81,7 +80,7 @@ class Studio:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[BaseCheckpointSaver[Any]]:
         """Open everything; the dev server does it as it opens its checkpointer, before anything is asked."""
-        with occupied(self.settings.directory):
+        with occupied(self.settings.database):
             async with open_house(self.settings) as self._house:
                 yield self.house.store.saver
 
@@ -167,13 +166,13 @@ def _asked(values: Json) -> Json:
 @asynccontextmanager
 async def _run(studio: Studio, ask: Ask, response_id: str | None = None) -> AsyncGenerator[Run]:
     runner = studio.house.runner
-    run = await runner.open(ask, response_id)
+    run = await runner.open_loose(ask, response_id)
     run.emitter.log.release()
     try:
         yield run
     except BaseException as error:
         stopped = Failure("The run was stopped before its end.")
-        await runner.fail(ask, Head(""), run, error if isinstance(error, Failure) else stopped)
+        await runner.fail_loose(ask, run, error if isinstance(error, Failure) else stopped)
         raise
 
 

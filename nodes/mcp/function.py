@@ -19,8 +19,8 @@ from nodes.mcp.result import Result, result_of
 Ask = Callable[[str, Json], Awaitable[Json]]
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _NAME_CHARS = 64
-#: JSON-RPC's code for arguments that cannot be used.
-_INVALID_PARAMS = -32602
+#: JSON-RPC's codes for arguments that cannot be used, and for what is nobody's fault.
+_INVALID_PARAMS, _INTERNAL_ERROR = -32602, -32603
 
 
 @dataclass(slots=True)
@@ -79,8 +79,9 @@ class McpFunction:
         fields |= {"status": "completed", "output": result.output(self.limits.output_chars)}
         return Outcome(fields, result.reply(self.limits))
 
-    def failed(self, message: str, arguments: str) -> Json:
-        error = {"type": "mcp_protocol_error", "code": _INVALID_PARAMS, "message": message}
+    def failed(self, message: str, arguments: str, *, interrupted: bool = False) -> Json:
+        code = _INTERNAL_ERROR if interrupted else _INVALID_PARAMS
+        error = {"type": "mcp_protocol_error", "code": code, "message": message}
         return {"arguments": arguments, "status": "failed", "error": error}
 
     def _execution_failed(self, result: Result, fields: Json) -> ToolFailed:

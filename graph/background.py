@@ -1,0 +1,185 @@
+"""Responses that live on without their caller: queued, made by whichever process is free, taken over, cancelled.
+
+A queued response and one whose process has died are the same thing: a checkpoint to go on from, and the events so far.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import orjson
+
+from graph.ask import Ask
+from graph.errors import Failure, Json, LeaseLost, StoreUnavailable
+from graph.hold import Hold, Lease
+from graph.ids import new_id
+from graph.log import EventLog
+from graph.machine import taken
+from graph.maker import config_of
+from graph.ports import Claimed, Engine
+from graph.replay import replay
+from graph.resume import catch_up
+from graph.runner import Runner
+from graph.running import Running
+from graph.snapshot import snapshot
+from graph.state import Record
+
+logger = logging.getLogger(__name__)
+
+_BEGUN = b"event: response.in_progress\n"
+
+
+class Background:
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._archive = runner.archive
+        #: Responses between being claimed and being made.
+        self._claiming: set[str] = set()
+
+    async def queue(self, ask: Ask, engine: Engine) -> Json:
+        """Take a request in and let the engine have it made; the response as it stands, which is on disk.
+
+        Raises `RequestError` for what can be seen before it runs, its input included.
+        """
+        self._runner.check_open()
+        running = await self._taken(ask)
+        response = await self._enter(running)
+        try:
+            await engine.submit(running.id, ask.owner, 0)
+        except StoreUnavailable:
+            logger.warning("A queued response will be submitted later", extra={"response_id": running.id})
+        return response
+
+    async def _taken(self, ask: Ask) -> Running:
+        id = ask.response_id or new_id("resp_")
+        emitter = self._runner.emitter(id, EventLog(kept=True))
+        run = await self._runner.open(ask, emitter, id)
+        sealed = self._runner.seal.close({"declared": list(ask.declared)}).encode()
+        hold = Hold(Lease(id, None, 0), ask.owner, emitter.log, background=True, sealed=sealed)
+        return Running(id, ask, await self._runner.head(ask, id), emitter, run, hold)
+
+    async def _enter(self, running: Running) -> Json:
+        """Write the response down as `load` would; whoever makes it goes on behind that."""
+        ask, run, hold = running.ask, running.run, running.hold
+        assert run and hold  # noqa: S101 (just given)
+        self._archive.hold(hold)
+        try:
+            history = ask.history if ask.history is not None else await self._archive.history(running.head)
+            added = await taken(run, list(history), ask.input)
+            record = run.begin(ask.request, len(history), added)
+            queued: Record = {**record, "status": "queued"}
+            response = snapshot(queued, ask.request, [])
+            for status in ("created", "queued"):
+                running.emitter.lifecycle(status, response)
+            running.log.release()
+            change: Json = {"items": added, "request": ask.request, "response": record, "outlook": {}}
+            config = config_of(running.head, response_id=running.id, conversation_id=ask.conversation)
+            await self._runner.stored.aupdate_state(config, change, as_node="load")
+        except BaseException:
+            if ask.conversation:
+                await self._archive.unlock(ask.conversation, running.id)
+            raise
+        finally:
+            self._archive.let_go(hold)
+        return response
+
+    # ------------------------------------------------------------ taken over
+
+    async def resume(self, response_id: str) -> None:
+        """Make a response that nobody makes, to its end; returns at once when somebody does, or it has ended.
+
+        Returns also when it was handed on to others. Raises `StoreUnavailable`, after which it may be tried again.
+        """
+        if response_id in self._claiming or self._runner.find(response_id):
+            return
+        if (running := await self._claimed(response_id)) is not None:
+            await self._runner.run(running)
+
+    async def cancel(self, owner: str, response_id: str) -> bool:
+        """Cancel a response, whoever makes it, and say so; False when it had ended before."""
+        if not await self._archive.cancel(owner, response_id):
+            return False
+        await self._runner.lose(response_id)
+        await self.resume(response_id)
+        return True
+
+    async def abandon(self, response_id: str) -> None:
+        """Fail a response that has brought down every process that made it."""
+        await self._runner.lose(response_id)
+        if running := await self._claimed(response_id):
+            failure = Failure("The response was given up: the server stopped several times while making it.")
+            running.ending = running.ending or {"status": "failed", "error": failure.as_response_error()}
+            await self._runner.run(running)
+
+    async def _claimed(self, response_id: str) -> Running | None:
+        """A response that nobody makes, ours now."""
+        self._claiming.add(response_id)
+        try:
+            claimed = await self._archive.claim(response_id)
+            return await self._loaded(claimed) if claimed else None
+        finally:
+            self._claiming.discard(response_id)
+
+    async def _loaded(self, claimed: Claimed) -> Running | None:
+        """What is stored of a response; None, and its run ended, when that is nothing."""
+        id = claimed.lease.response_id
+        log = EventLog(kept=True, before=claimed.frames)
+        hold = Hold(claimed.lease, claimed.owner, log, background=claimed.background, sealed=claimed.sealed)
+        hold.entered = True
+        log.release()
+        found = await self._archive.head_of_response(claimed.owner, id)
+        if found is None:
+            await self._finish(hold)
+            return None
+        head, record = found
+        state = (await self._runner.stored.aget_state(config_of(head))).values
+        emitter = self._runner.emitter(id, log)
+        replay(emitter, claimed.frames)
+        ended = record["status"] not in ("queued", "in_progress")
+        ask = self._ask_of(claimed, record, state["request"])
+        opening = partial(self._open, claimed)
+        return Running(id, ask, head, emitter, hold=hold, opening=opening, ending={} if ended else None)
+
+    async def _finish(self, hold: Hold) -> None:
+        try:
+            async with hold.along() as batch:
+                await self._archive.finish(hold, batch)
+        except LeaseLost:
+            logger.debug("Deleted while it was taken over", extra={"response_id": hold.lease.response_id})
+
+    def _ask_of(self, claimed: Claimed, record: Record, request: Json) -> Ask:
+        sealed = self._runner.seal.open(claimed.sealed.decode()) if claimed.sealed else {}
+        return Ask(
+            owner=claimed.owner,
+            request=request,
+            input=[],
+            declared=_declared(sealed),
+            previous_response_id=record["previous_response_id"],
+            conversation=record["conversation"],
+            stored=request.get("store", True),
+            background=claimed.background,
+            resumable=not claimed.background,
+        )
+
+    async def _open(self, claimed: Claimed, running: Running) -> None:
+        """Give a response its run: tools open, items where they were. Raises `Failure`."""
+        hold = running.hold
+        assert hold  # noqa: S101 (just given)
+        saved = await self._runner.stored.aget_state(config_of(running.head))
+        state: Any = saved.values
+        if not any(frame.startswith(_BEGUN) for frame in claimed.frames[:3]):
+            running.emitter.lifecycle("in_progress", snapshot(state["response"], running.ask.request, []))
+        run = await self._runner.open(running.ask, running.emitter, running.id)
+        run.created_at = state["response"]["created_at"]
+        run.legacy = replace(run.legacy, started=claimed.started)
+        run.note_call = lambda item_id: self._archive.start_call(hold, item_id)
+        running.run = run
+        await catch_up(run, state, saved.tasks)
+
+
+def _declared(sealed: Json | None) -> Sequence[Json]:
+    if sealed is None:
+        raise Failure("The tools of this response were sealed with another key: the servers' `secret_key` must be one.")
+    return orjson.loads(orjson.dumps(sealed.get("declared", [])))
