@@ -5,6 +5,8 @@ from contextlib import AbstractAsyncContextManager
 
 from checkpoints.conversations import Conversation, Conversations
 from checkpoints.events import Events
+from checkpoints.facts import Facts
+from checkpoints.idempotency import Attempt, Idempotency
 from checkpoints.keys import Key, Keys
 from checkpoints.responses import Responses, Stored
 from checkpoints.runs import Claimed, Runs
@@ -17,10 +19,13 @@ STORES: dict[str, Callable[..., AbstractAsyncContextManager[Store]]] = {"sqlite"
 
 __all__ = [
     "STORES",
+    "Attempt",
     "Claimed",
     "Conversation",
     "Conversations",
     "Events",
+    "Facts",
+    "Idempotency",
     "Key",
     "Keys",
     "Responses",

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
+from socket import socket
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,25 +39,20 @@ def call(line: Sequence[str]) -> None:
 @flags.with_settings(flags.ALL)
 def serve(settings: Settings) -> None:
     gc.disable()  # until it serves: what is imported stays, and looking at it over and over costs a tenth of the start
-    from server import banner, log
+    from server import log
     from server.occupied import occupied
-    from server.serve import listen, run
+    from server.serve import check_workers, serve
 
     log.configure(settings.log_level, settings.log_format)
     _make_directory(settings)
-    check_reach(settings, lambda: bool(asyncio.run(_kept_keys(settings))))
-    try:
-        listening = listen(settings.host, settings.port)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        sys.exit(
-            f"graphnexus: cannot listen on {settings.host}:{settings.port}: {reason}; "
-            "stop what is there, or choose another --port"
-        )
-    from server.app import create_app
-
-    with occupied(settings.directory):
-        run(create_app(settings), settings, listening, lambda address, house: banner.show(settings, address, house))
+    check_workers(settings)
+    if settings.database.kind == "postgresql":
+        asyncio.run(_check_shared(settings))
+    else:
+        check_reach(settings, lambda: bool(asyncio.run(_kept_keys(settings))))
+    with _listen(settings) as listening, occupied(settings.database):
+        status = serve(settings, listening)
+    sys.exit(status)
 
 
 @app.command("doctor", help=COMMANDS["doctor"])
@@ -133,6 +129,29 @@ def _open(settings: Settings) -> AbstractAsyncContextManager["Store"]:
 
     _make_directory(settings)
     return STORES[settings.database.kind](settings.database.place)
+
+
+async def _check_shared(settings: Settings) -> None:
+    """What a database that is shared must be asked before a replica joins; it is migrated on the way."""
+    from server.secret import check_seal
+
+    async with _open(settings) as store:
+        keys = await store.keys.list()
+        check_reach(settings, lambda: bool(keys))
+        await check_seal(settings, store.facts)
+
+
+def _listen(settings: Settings) -> socket:
+    from server.serve import listen
+
+    try:
+        return listen(settings.host, settings.port)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        sys.exit(
+            f"graphnexus: cannot listen on {settings.host}:{settings.port}: {reason}; "
+            "stop what is there, or choose another --port"
+        )
 
 
 def _make_directory(settings: Settings) -> None:

@@ -1,18 +1,21 @@
-"""One server a data directory: whoever starts takes unfinished responses for left behind."""
+"""One server a SQLite file: whoever starts takes unfinished responses for left behind. PostgreSQL is shared."""
 
 import fcntl
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 
-from server.settings import BadSetting
+from server.settings import BadSetting, Database
 
 LOCK_FILE = "server.lock"
 
 
 @contextmanager
-def occupied(directory: Path) -> Generator[None]:
-    """Hold the directory. Raises `BadSetting` while another server does; a killed one holds nothing."""
+def occupied(database: Database) -> Generator[None]:
+    """Hold the directory of the file. Raises `BadSetting` while another server does; a killed one holds nothing."""
+    if database.path is None:
+        yield
+        return
+    directory = database.path.parent
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / LOCK_FILE).open("w") as file:
         try:

@@ -1,27 +1,34 @@
-"""One process that listens, until it is told to stop."""
+"""Processes that listen, until they are told to stop."""
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
+from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
 
+from server import banner, log, supervisor
 from server.house import House
-from server.settings import Settings
+from server.settings import BadSetting, Settings, share_metrics
 
 #: Connections that may wait to be accepted.
 BACKLOG = 2048
 
 #: Seconds after the grace in which cancelled work must have cleaned up.
 _CLEAN_UP_S = 10
+#: Seconds after that in which a process must have ended.
+_END_S = 5
 
 #: Called with the server's address when it is ready.
-Announce = Callable[[str, House], Coroutine[None, None, None]]
+Announce = Callable[[str, House], Awaitable[None]]
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -36,10 +43,32 @@ def address(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(app: FastAPI, settings: Settings, listening: socket.socket, announce: Announce) -> None:
-    """Serve until SIGTERM or SIGINT: no new work, what runs has `shutdown_grace_s` to end. Blocks; exit status 0."""
+def check_workers(settings: Settings) -> None:
+    """Raises `BadSetting` when several processes are to write one file."""
+    if settings.workers > 1 and settings.database.kind == "sqlite":
+        raise BadSetting(
+            f"workers: {settings.workers} processes need PostgreSQL: set database_url to postgresql://…, or serve with "
+            "--workers 1"
+        )
+
+
+def serve(settings: Settings, listening: socket.socket) -> int:
+    """Serve until SIGTERM or SIGINT; gives the exit status."""
+    if settings.workers == 1:
+        return run(settings, listening, partial(banner.show, settings))
+    with TemporaryDirectory(prefix="graphnexus-metrics-") as directory:
+        share_metrics(directory)
+        patience_s = settings.shutdown_grace_s + _CLEAN_UP_S + _END_S
+        watching = supervisor.Supervisor(settings.workers, partial(_process, settings, listening), patience_s, _bury)
+        return watching.run()
+
+
+def run(settings: Settings, listening: socket.socket, announce: Announce) -> int:
+    """One process: when told to stop, it takes no new work, and what runs has `shutdown_grace_s` to end."""
+    from server.app import create_app
+
     config = uvicorn.Config(
-        app,
+        create_app(settings),
         http="httptools",
         ws="none",  # an attempt is answered at once, as the plain request it is too
         lifespan="on",
@@ -52,8 +81,7 @@ def run(app: FastAPI, settings: Settings, listening: socket.socket, announce: An
         signal.signal(stop, _leave)
     server = _Server(config, announce, settings.shutdown_grace_s)
     server.run(sockets=[listening])
-    if not server.started:
-        sys.exit(3)
+    return 0 if server.started else 3
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:
@@ -71,7 +99,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         gc.enable()
         if self.started and sockets:
-            self._announcing = asyncio.create_task(self._announce(address(sockets[0]), self._house))
+            self._announcing = asyncio.ensure_future(self._announce(address(sockets[0]), self._house))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Runs are ended while those who read them are still connected, so that a reader is told how it ended."""
@@ -82,3 +110,39 @@ class _Server(uvicorn.Server):
     @property
     def _house(self) -> House:
         return self.lifespan.state["house"]
+
+
+# ------------------------------------------------------------ one of several
+
+
+def _process(settings: Settings, listening: socket.socket, line: Connection, first: bool) -> SpawnProcess:
+    return supervisor.SPAWN.Process(target=_work, args=(settings, listening, line, first))
+
+
+def _work(settings: Settings, listening: socket.socket, line: Connection, first: bool) -> None:
+    os.setpgrp()  # Ctrl-C goes to the supervisor alone, which tells the others
+    gc.disable()
+    log.configure(settings.log_level, settings.log_format)
+
+    async def announce(address: str, house: House) -> None:
+        asyncio.get_running_loop().add_reader(line.fileno(), _orphaned, line)
+        line.send_bytes(supervisor.READY)
+        if first:
+            await banner.show(settings, address, house)
+        while True:
+            await asyncio.sleep(supervisor.WORD_EVERY_S)
+            line.send_bytes(b"")
+
+    sys.exit(run(settings, listening, announce))
+
+
+def _orphaned(line: Connection) -> None:
+    """The supervisor says nothing but that it has died: nobody would stop this process any more."""
+    asyncio.get_running_loop().remove_reader(line.fileno())
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _bury(pid: int) -> None:
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(pid)

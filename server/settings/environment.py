@@ -34,3 +34,13 @@ def without(settings: Collection[str]) -> dict[str, str]:
 def data_home() -> Path:
     """Where a user's programs keep what they keep. Source: XDG Base Directory Specification."""
     return Path(value("XDG_DATA_HOME") or "~/.local/share")
+
+
+def share_metrics(directory: str) -> None:
+    """Let this process and its children add up what they count. Source: prometheus_client, "Multiprocess Mode"."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
+
+
+def shared_metrics() -> str | None:
+    """The directory in which several processes add up what they count."""
+    return value("PROMETHEUS_MULTIPROC_DIR")
