@@ -58,7 +58,9 @@ class Background:
         run = await self._runner.open(ask, emitter, id)
         sealed = self._runner.seal.close({"declared": list(ask.declared)}).encode()
         hold = Hold(Lease(id, None, 0), ask.owner, emitter.log, background=True, sealed=sealed)
-        return Running(id, ask, await self._runner.head(ask, id), emitter, run, hold)
+        head = await self._runner.head(ask, id)
+        run.expected_items = head.length
+        return Running(id, ask, head, emitter, run, hold)
 
     async def _enter(self, running: Running) -> Json:
         """Write the response down as `load` would; whoever makes it goes on behind that."""

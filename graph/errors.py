@@ -74,6 +74,11 @@ class NotFound(RequestError):
     status = 404
 
 
+def unknown_parent(id: str | None) -> RequestError:
+    message = f"Previous response with id '{id}' not found."
+    return RequestError(message, param="previous_response_id", code="previous_response_not_found")
+
+
 class Unauthorized(RequestError):
     status = 401
     code = "invalid_api_key"

@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Send
 
 from graph.compaction import compact_if_due
-from graph.errors import Json, ToolFailed, UpstreamError
+from graph.errors import Json, ToolFailed, UpstreamError, unknown_parent
 from graph.events import OpenItem
 from graph.ids import now
 from graph.input import entries_of
@@ -64,7 +64,9 @@ async def load(state: State, runtime: Runtime[Run]) -> Change:
 
 
 async def taken(run: Run, history: list[Entry], given: str | Sequence[Json]) -> list[Entry]:
-    """The entries an input adds. Raises `RequestError` when they cannot follow `history`."""
+    """The entries an input adds. Raises `RequestError` when they cannot follow `history`, or that has gone meanwhile."""
+    if run.expected_items not in (None, len(history)):
+        raise unknown_parent(run.previous_response_id)
     added = await entries_of(given, run)
     conversation = append_items(history, added)
     run.check(conversation)

@@ -204,6 +204,8 @@ class Head:
 
     thread_id: str
     checkpoint_id: str | None = None
+    #: How many items are there; None where that is not known beforehand.
+    length: int | None = None
 
 
 class Claimed(Protocol):

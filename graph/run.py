@@ -59,6 +59,8 @@ class Run:
     declared: Sequence[Json] = ()
     previous_response_id: str | None = None
     conversation: str | None = None
+    #: Items the conversation must have when it is read; None where that is not known.
+    expected_items: int | None = None
     max_turns: int = 50
     created_at: int = field(default_factory=now)
     #: What `load` has made of the request, for a failure before its step is stored.

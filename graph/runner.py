@@ -14,7 +14,7 @@ from langgraph.types import Overwrite
 
 from graph.ask import Ask
 from graph.compaction import compacted
-from graph.errors import Failure, Json, NotFound, RequestError, Unavailable
+from graph.errors import Failure, Json, NotFound, RequestError, Unavailable, unknown_parent
 from graph.events import Emitter, Names
 from graph.hold import Hold, Lease
 from graph.ids import item_ids, new_id
@@ -63,7 +63,9 @@ class Runner:
         id = ask.response_id or new_id("resp_")
         emitter = self.emitter(id, EventLog(kept=ask.resumable))
         run = await self.open(ask, emitter, id)
-        running = Running(id, ask, await self.head(ask, id), emitter, run, self._hold(ask, id, emitter.log))
+        head = await self.head(ask, id)
+        run.expected_items = head.length
+        running = Running(id, ask, head, emitter, run, self._hold(ask, id, emitter.log))
         self.let_go(running)
         return running
 
@@ -244,11 +246,7 @@ class Runner:
     async def _parent(self, owner: str, parent_id: str) -> Head:
         found = await self.archive.head_of_response(owner, parent_id)
         if found is None:
-            raise RequestError(
-                f"Previous response with id '{parent_id}' not found.",
-                param="previous_response_id",
-                code="previous_response_not_found",
-            )
+            raise unknown_parent(parent_id)
         head, record = found
         if record["status"] not in ("completed", "incomplete"):
             raise RequestError(

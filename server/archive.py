@@ -19,7 +19,7 @@ class StoredArchive:
 
     async def head_of_response(self, owner: str, response_id: str) -> tuple[Head, Record] | None:
         stored = await self._store.responses.find(owner, response_id)
-        return (Head(stored.thread_id, stored.checkpoint_id), stored.record) if stored else None
+        return (Head(stored.thread_id, stored.checkpoint_id, stored.log.length), stored.record) if stored else None
 
     async def head_of_conversation(self, owner: str, conversation_id: str) -> Head | None:
         conversation = await self._store.conversations.find(owner, conversation_id)

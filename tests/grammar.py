@@ -73,7 +73,8 @@ class Grammar:
 
     def _lifecycle(self, stage: str, response: Json) -> None:
         follows = {"created": {"nothing"}, "queued": {"created"}, "in_progress": {"created", "queued"}}
-        before = follows.get(stage, {"in_progress"} if stage != "failed" else {"in_progress", "error"})
+        ended = {"cancelled": {"queued", "in_progress"}, "failed": {"in_progress", "error"}}
+        before = {**follows, **ended}.get(stage, {"in_progress"})
         demand(self._stage in before, f"{stage} after {self._stage}")
         demand(self._open is None, f"{stage} while an item is open")
         self._first = self._first or response
@@ -168,3 +169,14 @@ def check_events(events: Iterable[Any], whole: bool = True) -> Grammar:
 def check_stream(raw: bytes, whole: bool = True) -> Grammar:
     """Bytes as they came over the socket; returns the grammar with its events."""
     return check_events(read_frames(raw, whole), whole)
+
+
+def check_resumed(raw: bytes, after: int, whole: bool = True) -> list[Json]:
+    """The events of a stream that was taken up behind number `after`: the next numbers, up to the last event."""
+    events = list(read_frames(raw, whole))
+    for at, event in enumerate(events, after + 1):
+        check_event(event)
+        demand(event["sequence_number"] == at, f"{event['type']} has number {event['sequence_number']}, not {at}")
+    ends = [at for at, event in enumerate(events) if event["type"].removeprefix("response.") in TERMINAL]
+    demand(ends in ([], [len(events) - 1]) and (not whole or bool(ends) or not events), f"terminal events at {ends}")
+    return events
