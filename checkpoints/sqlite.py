@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, cast
 from checkpoints.database import Rows, Work
 from checkpoints.feed import LocalFeed
 from checkpoints.store import Store, store_on
+from graph.errors import StoreUnavailable
 
 T = TypeVar("T")
 Synchronous = Literal["NORMAL", "FULL"]
@@ -29,6 +30,25 @@ _PAGE_BYTES = 8192
 _JOURNAL_BYTES = 64 * 2**20
 #: Freed pages below this are kept for the next writes.
 _SPARE_PAGES = 64
+#: Freed pages given back at once, so that no write waits for more than some ten milliseconds.
+_SHRINK_PAGES = 512
+#: A file up to this size is read whole before it is opened; of a larger one, the beginning of every table.
+_READ_WHOLE_BYTES = 32 * 2**20
+#: What may be over a moment later, or when there is space again.
+_PASSING = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+}
+_RETRY_AFTER_S = 5
+
+
+class Damaged(Exception):
+    """The file is no database, or not a whole one. Nothing was written to it."""
 
 
 @asynccontextmanager
@@ -39,7 +59,7 @@ async def open_sqlite(
 
     `cache_bytes` bounds the decoded logs kept in memory. With `NORMAL` a killed process loses nothing that was
     acknowledged, and a power cut may lose the last moments; `FULL` waits for the disk at every commit. `version` is
-    what the process says of itself to others.
+    what the process says of itself to others. Raises `Damaged`.
     """
     await asyncio.to_thread(_prepare, path)
     database = await asyncio.to_thread(SqliteDatabase, path, synchronous)
@@ -58,6 +78,7 @@ class SqliteDatabase:
     """`Database` on stdlib sqlite3; any thread and any event loop may use it."""
 
     clock = "((julianday('now') - 2440587.5) * 86400.0)"
+    size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
 
     def __init__(self, path: Path, synchronous: Synchronous) -> None:
         self._writer = ThreadPoolExecutor(1, "store-writer")
@@ -97,8 +118,11 @@ class SqliteDatabase:
             write.done.set_result(result)
         return True
 
-    def shrink(self) -> Future[None]:
+    def shrink(self) -> Future[bool]:
         return self._writer.submit(_shrink, self._connection)
+
+    def vacuum(self) -> Future[None]:
+        return self._writer.submit(_empty_journal, self._connection)
 
     def _read(self, work: Work[T]) -> T:
         connection = self._idle.get()
@@ -126,6 +150,16 @@ def _connect(path: Path, synchronous: Synchronous = "NORMAL") -> sqlite3.Connect
 
 
 def _transact(connection: sqlite3.Connection, kind: str, work: Work[T]) -> T:
+    try:
+        return _begun(connection, kind, work)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in _PASSING:
+            raise
+        message = f"The store cannot be used at the moment: {error}."
+        raise StoreUnavailable(message, retry_after_s=_RETRY_AFTER_S) from error
+
+
+def _begun(connection: sqlite3.Connection, kind: str, work: Work[T]) -> T:
     connection.execute(f"BEGIN {kind}")
     try:
         result = work(cast(Rows, connection))  # its optional parameter has no name, which pyright cannot match
@@ -136,13 +170,45 @@ def _transact(connection: sqlite3.Connection, kind: str, work: Work[T]) -> T:
             connection.execute("ROLLBACK")
 
 
-def _shrink(connection: sqlite3.Connection) -> None:
-    if connection.execute("PRAGMA freelist_count").fetchone()[0] > _SPARE_PAGES:
-        connection.execute("PRAGMA incremental_vacuum").fetchall()
+def _shrink(connection: sqlite3.Connection) -> bool:
+    free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    if free > _SPARE_PAGES:
+        # `execute` would take one step of it, which is one page.
+        connection.executescript(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})")
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    return free > _SPARE_PAGES + _SHRINK_PAGES
+
+
+def _empty_journal(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def check(path: Path) -> None:
+    """Raises `Damaged` for a file that is there and cannot be read."""
+    if not path.exists() or not path.stat().st_size:
+        return
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S)
+    try:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            connection.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone()  # noqa: S608 - its own tables' names
+        found = connection.execute("PRAGMA quick_check(1)").fetchone() if _short(path) else ("ok",)
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise
+        found = (str(error),)
+    finally:
+        connection.close()
+    if found != ("ok",):
+        raise Damaged(f"{path} is damaged, or no database of this server: {found[0]}. Nothing was written to it.")
+
+
+def _short(path: Path) -> bool:
+    return path.stat().st_size <= _READ_WHOLE_BYTES
 
 
 def _prepare(path: Path) -> None:
+    check(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     connection = _connect(path)

@@ -172,6 +172,8 @@ _WORLD = _promises(
     leaving.keeps_nothing       Of a response that was left nothing half-written stays.
     process.kill                What was acknowledged survives kill -9.
     process.stop                A stopped server finishes its responses and exits with 0.
+    store.damaged               A damaged database is refused at the start, in one line, and left as it is.
+    store.full                  A full disk is a 503; what was kept can be read, and with space it goes on.
     secrets.not_kept            Prompts, answers and keys are not logged.
     repair.think_tags           Thoughts in `<think>` tags become reasoning items.
     repair.usage                `usage` is there when the model server reports none.

@@ -21,13 +21,9 @@ class Watched:
     def __init__(self, database: Database, agent: Agent) -> None:
         self._database = database
         self._agent = agent
-        self.clock = database.clock
 
-    def read(self, work: Work[T]) -> Future[T]:
-        return self._database.read(work)
-
-    def shrink(self) -> Future[None]:
-        return self._database.shrink()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
 
     def write(self, work: Work[T]) -> Future[T]:
         return self._after_stopping(work) if self._agent.stops_before else self._write(work)
