@@ -1,6 +1,7 @@
 """Conversations: a name for a thread and its head, with metadata and a lock."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 
 import orjson
@@ -43,19 +44,20 @@ class Conversations:
         """Replace the metadata; the conversation as it is then."""
 
         def work(rows: Rows) -> Conversation | None:
-            sql = "UPDATE conversation SET metadata = ? WHERE id = ? AND owner = ?"
-            rows.execute(sql, (orjson.dumps(metadata), id, owner))
+            sql = "UPDATE conversation SET metadata = ?, used_at = ? WHERE id = ? AND owner = ?"
+            rows.execute(sql, (orjson.dumps(metadata), int(time.time()), id, owner))
             return _find(rows, owner, id)
 
         return await asyncio.wrap_future(self._database.write(work))
 
     async def delete(self, owner: str, id: str) -> bool:
         """Forget the row, and the items that no living response needs."""
-        done = await asyncio.wrap_future(self._database.write(lambda rows: self._delete(rows, owner, id)))
+        done = await asyncio.wrap_future(self._database.write(lambda rows: self.remove(rows, owner, id)))
         await asyncio.wrap_future(self._database.shrink())
         return done
 
-    def _delete(self, rows: Rows, owner: str, id: str) -> bool:
+    def remove(self, rows: Rows, owner: str, id: str) -> bool:
+        """`delete`, inside a transaction."""
         sql = "DELETE FROM conversation WHERE id = ? AND owner = ? RETURNING thread_id, checkpoint"
         row = rows.execute(sql, (id, owner)).fetchone()
         if row is None:
@@ -72,10 +74,10 @@ class Conversations:
     async def lock(self, owner: str, id: str, holder: str) -> bool:
         """Take the conversation for one response, without waiting; False when another has it, or there is none."""
         sql = (
-            "UPDATE conversation SET holder = ?, worker = ? WHERE id = ? AND owner = ? "
+            "UPDATE conversation SET holder = ?, worker = ?, used_at = ? WHERE id = ? AND owner = ? "
             "AND (holder IS NULL OR holder = ?)"
         )
-        given = (holder, self._worker, id, owner, holder)
+        given = (holder, self._worker, int(time.time()), id, owner, holder)
         work = self._database.write(lambda rows: rows.execute(sql, given).rowcount)
         return await asyncio.wrap_future(work) == 1
 
@@ -87,9 +89,9 @@ class Conversations:
 
 def _insert(rows: Rows, conversation: Conversation) -> None:
     rows.execute(
-        "INSERT INTO conversation (id, owner, thread_id, checkpoint, metadata, created_at) VALUES (?, ?, ?, "
+        "INSERT INTO conversation (id, owner, thread_id, checkpoint, metadata, created_at, used_at) VALUES (?, ?, ?, "
         "(SELECT c.key FROM checkpoint c JOIN thread t ON t.key = c.thread WHERE t.id = ? AND c.ns = '' AND c.id = ?), "
-        "?, ?)",
+        "?, ?, ?)",
         (
             conversation.id,
             conversation.owner,
@@ -97,6 +99,7 @@ def _insert(rows: Rows, conversation: Conversation) -> None:
             conversation.thread_id,
             conversation.checkpoint_id,
             orjson.dumps(conversation.metadata),
+            conversation.created_at,
             conversation.created_at,
         ),
     )

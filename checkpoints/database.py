@@ -39,6 +39,11 @@ class Database(Protocol):
         """SQL of the database's own time, in Unix seconds with fractions; the clocks of replicas may differ."""
         ...
 
+    @property
+    def size(self) -> str:
+        """SQL of the bytes the database takes on disk."""
+        ...
+
     def read(self, work: Work[T]) -> Future[T]:
         """`work` sees one moment of the database and changes nothing."""
         ...
@@ -47,6 +52,10 @@ class Database(Protocol):
         """`work` is one transaction: all of it, or (when it raises) nothing. Writes happen in the order given."""
         ...
 
-    def shrink(self) -> Future[None]:
-        """Give pages freed by deletes back to the file system."""
+    def shrink(self) -> Future[bool]:
+        """Give some of the pages freed by deletes back to the file system; True while there are more."""
+        ...
+
+    def vacuum(self) -> Future[None]:
+        """Make the room of all deleted rows good again, where `shrink` does not; may take long, and no write waits."""
         ...

@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - SQL is put together from constants of this package only
 
 import asyncio
+import time
 import uuid
 from dataclasses import dataclass
 from typing import Any, cast
@@ -85,11 +86,12 @@ class Responses:
 
     async def delete(self, owner: str, response_id: str) -> bool:
         """Make the id unknown, and free what no living response or conversation needs; responses after it live on."""
-        done = await asyncio.wrap_future(self._database.write(lambda rows: self._delete(rows, owner, response_id)))
+        done = await asyncio.wrap_future(self._database.write(lambda rows: self.remove(rows, owner, response_id)))
         await asyncio.wrap_future(self._database.shrink())
         return done
 
-    def _delete(self, rows: Rows, owner: str, response_id: str) -> bool:
+    def remove(self, rows: Rows, owner: str, response_id: str) -> bool:
+        """`delete`, inside a transaction."""
         sql = "DELETE FROM response WHERE id = ? AND owner = ? RETURNING checkpoint"
         row = rows.execute(sql, (response_id, owner)).fetchone()
         if row is not None:
@@ -218,9 +220,9 @@ def _move_head(rows: Rows, conversation_id: str, key: int) -> list[int]:
     """Point a conversation at a checkpoint; returns the old head when only the conversation still needed it."""
     old = rows.execute("SELECT checkpoint FROM conversation WHERE id = ?", (conversation_id,)).fetchone()
     rows.execute(
-        "UPDATE conversation SET checkpoint = ?, thread_id = (SELECT t.id FROM checkpoint c JOIN thread t "
+        "UPDATE conversation SET checkpoint = ?, used_at = ?, thread_id = (SELECT t.id FROM checkpoint c JOIN thread t "
         "ON t.key = c.thread WHERE c.key = ?) WHERE id = ?",
-        (key, key, conversation_id),
+        (key, int(time.time()), key, conversation_id),
     )
     return abandoned(rows, old[0]) if old else []
 

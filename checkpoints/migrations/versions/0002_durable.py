@@ -1,5 +1,7 @@
 """Who makes which response, the events of a response, living processes, idempotency keys, and when things expire."""
 
+import time
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -18,6 +20,7 @@ def upgrade() -> None:
     _expiry()
     _idempotency()
     _facts()
+    _jobs()
 
 
 def _runs() -> None:
@@ -73,7 +76,10 @@ def _expiry() -> None:
     op.add_column("response", sa.Column("expires_at", sa.BigInteger))
     expires = sa.text("expires_at IS NOT NULL")
     op.create_index("response_expires", "response", ["expires_at"], sqlite_where=expires, postgresql_where=expires)
+    op.create_index("response_created", "response", ["created_at"])
     op.add_column("conversation", sa.Column("used_at", sa.BigInteger))
+    now = int(time.time())  # nobody knows when a conversation was used before
+    op.execute(sa.text("UPDATE conversation SET used_at = :now").bindparams(now=now))
 
 
 def _idempotency() -> None:
@@ -96,5 +102,15 @@ def _facts() -> None:
         "fact",
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("value", sa.Text, nullable=False),
+        **_CLUSTERED,
+    )
+
+
+def _jobs() -> None:
+    """What one process at a time does now and then, and when it last began."""
+    op.create_table(
+        "job",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("begun_at", sa.Double, nullable=False),
         **_CLUSTERED,
     )
