@@ -26,6 +26,8 @@ _PHASES = {
     "code_interpreter_call": {"interpreting"},
     "image_generation_call": {"generating"},
 }
+#: Statuses of a response that has not ended.
+_GOING_ON = ("created", "queued", "in_progress")
 _NUMBER = b',"sequence_number":'
 
 
@@ -55,10 +57,17 @@ class Emitter:
         self._open: dict[int, OpenItem] = {}
         #: Items that are done, by output index.
         self.done: dict[int, Item] = {}
+        #: Whether the last event of the response has been said.
+        self.over = False
 
     def lifecycle(self, status: str, response: Json) -> None:
         """`response.<status>` with the whole response in it."""
         self._write(_head(f"response.{status}", {"response": response}))
+        self.over = status not in _GOING_ON
+
+    def steer(self, stage: str, fields: Json) -> bytes:
+        """`response.steer.<stage>`, which may follow the last event too; gives its frame."""
+        return self._write(_head(f"response.steer.{stage}", fields))
 
     def error(self, failure: Failure) -> None:
         """The `error` event: nested as OpenAI sends it, with flat copies as the SDK's type has it."""
@@ -130,9 +139,11 @@ class Emitter:
                 for head in due:
                     self._write(head)
 
-    def _write(self, head: bytes) -> None:
-        self.log.append(b"%b%d}\n\n" % (head, self._next))
+    def _write(self, head: bytes) -> bytes:
+        frame = b"%b%d}\n\n" % (head, self._next)
+        self.log.append(frame)
         self._next += 1
+        return frame
 
 
 class OpenItem:

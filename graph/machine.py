@@ -19,7 +19,7 @@ from graph.shape import Shape, unfenced
 from graph.snapshot import add_usage, snapshot, usage_of
 from graph.state import Call, Change, Entry, InputState, Outlook, Record, State, append_items
 from graph.transcript import remember
-from graph.turn import Answer, Rejected, Turn
+from graph.turn import CUT, Answer, Rejected, Turn
 
 #: How often in a row a model may be told that its answer was of no use.
 REPAIRS = 3
@@ -89,10 +89,8 @@ async def call_model(state: State, runtime: Runtime[Run]) -> Change:
     shape = Shape.of(request)
     turn = run.turn(record, request)
     turn.holds_text = shape is not None and not run.profile.json_schema
-    if run.tokens_left(record, request) == 0:
-        return {"items": shown, "outlook": {"incomplete": "max_output_tokens"}}
-    if request.get("generate") is False:
-        return {"items": shown, "outlook": {}}
+    if (ending := run.ending(record, request)) is not None:
+        return {"items": shown, "response": counted(record, Answer()), "outlook": ending}
     await run.ask(state, shape, turn)
     answer = turn.end()
     run.keep_open(answer)
@@ -103,9 +101,8 @@ async def call_model(state: State, runtime: Runtime[Run]) -> Change:
 def outlook_of(answer: Answer, shape: Shape | None, turn: Turn, before: Outlook) -> Outlook:
     """What is left to do after a turn."""
     outlook: Outlook = {"calls": answer.calls, "asked_client": answer.asked_client}
-    if answer.finish in ("length", "content_filter"):
-        reason = "max_output_tokens" if answer.finish == "length" else "content_filter"
-        return {"incomplete": reason}
+    if answer.finish in CUT:
+        return {"incomplete": CUT[answer.finish]}
     repair = [message for rejected in answer.rejected for message in _about(rejected)]
     if shape and not answer.calls and not answer.asked_client and not answer.refused and not repair:
         repair = _misshapen(answer, shape, turn, before)

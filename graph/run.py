@@ -1,5 +1,6 @@
 """What a response needs while it is made and what cannot be stored: emitter, model, open tools, secrets."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
@@ -14,7 +15,7 @@ from graph.ports import Function, HostedTool, Model, Profile, Prompt
 from graph.prompt import Toolset, callable_now, options_of
 from graph.seal import Seal
 from graph.shape import Shape
-from graph.state import Change, Entry, Record, State
+from graph.state import Change, Entry, Outlook, Record, State
 from graph.transcript import check, messages_of, toolsets_of
 from graph.turn import Answer, Turn
 
@@ -73,6 +74,10 @@ class Run:
     pending: list[Entry] = field(default_factory=list[Entry])
     #: Notes a call that is not safe to repeat before it begins; None where no other process will go on.
     note_call: Callable[[str], Awaitable[None]] | None = None
+    #: Whether a user has steered: nothing more is asked, and another response goes on from this one.
+    steered: bool = False
+    #: The answer being read, to stop it by.
+    answering: asyncio.Timeout | None = None
     #: What a process that died has left.
     legacy: "Legacy" = field(default_factory=lambda: Legacy())
 
@@ -148,6 +153,20 @@ class Run:
             return None
         return max(0, limit - (record["usage"] or {}).get("output_tokens", 0))
 
+    def ending(self, record: Record, request: Json) -> Outlook | None:
+        """What is left to do if the model is not to be asked (again); None if it is."""
+        if request.get("generate") is False:
+            return {}
+        if self.steered:
+            return {"incomplete": "steered"}
+        return {"incomplete": "max_output_tokens"} if self.tokens_left(record, request) == 0 else None
+
+    def steer(self) -> None:
+        """Let the response end: the model's answer between two chunks, tools that run when they are done."""
+        if not self.steered and self.answering:
+            self.answering.reschedule(asyncio.get_running_loop().time())
+        self.steered = True
+
     async def ask(self, state: State, shape: Shape | None, turn: Turn) -> None:
         """Put the conversation to the model. With `truncation: auto` the oldest part gives way until it fits."""
         log: Sequence[Entry] = state["items"]
@@ -155,7 +174,7 @@ class Run:
             raise RequestError(f"The response has reached the limit of {self.max_turns} model turns.")
         while True:
             try:
-                return await self.model.answer(self.prompt(state, log, shape), turn)
+                return await self._answer(self.prompt(state, log, shape), turn)
             except RequestError as error:
                 shorter = _without_oldest(log)
                 if (
@@ -165,6 +184,17 @@ class Run:
                 ):
                     raise
                 log = shorter
+
+    async def _answer(self, prompt: Prompt, turn: Turn) -> None:
+        try:
+            async with asyncio.timeout(None) as self.answering:
+                await self.model.answer(prompt, turn)
+        except TimeoutError:
+            if not self.steered:
+                raise
+            turn.stop()
+        finally:
+            self.answering = None
 
     def prompt(self, state: State, log: Sequence[Entry], shape: Shape | None) -> Prompt:
         record, request = state["response"], state["request"]

@@ -95,7 +95,7 @@ class Outlook(TypedDict, total=False):
     repair: list[Json]
     repairs: int
     asked_client: bool
-    #: Why the answer stops short: `max_output_tokens` or `content_filter`.
+    #: Why the answer stops short: `max_output_tokens`, `content_filter` or `steered`.
     incomplete: str | None
 
 

@@ -13,6 +13,9 @@ from graph.offers import Draft, Offer
 from graph.ports import Function
 from graph.state import Call, Entry
 
+#: How an answer ends that stops in the middle → the reason its response gives.
+CUT = {"length": "max_output_tokens", "content_filter": "content_filter", "steered": "steered"}
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
@@ -247,10 +250,14 @@ class Turn:
 
     # ------------------------------------------------------------ the answer out
 
+    def stop(self) -> None:
+        """A user has steered: what the model has said so far is its answer."""
+        self._answer.finish = "steered"
+
     def end(self) -> Answer:
         """The model has ended its turn."""
         self._answer.text = "".join(self._texts)
-        if self._answer.finish in ("length", "content_filter"):
+        if self._answer.finish in CUT:
             self._cut()
         else:
             self._close_item()

@@ -18,7 +18,7 @@ from nodes import HOSTED_TOOLS
 from nodes.upstreams.discovery import discover
 from nodes.upstreams.registry import Registry
 from nodes.upstreams.upstream import Patience, Upstream
-from server import conversations, gateway, responses
+from server import conversations, gateway, responses, websocket
 from server.archive import StoredArchive
 from server.auth import Gate
 from server.house import House
@@ -47,7 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.allowed_origins:
         every, pages = ["*"], settings.allowed_origins
         app.add_middleware(CORSMiddleware, allow_origins=pages, allow_methods=every, allow_headers=every)
-    for module in (responses, conversations, gateway):
+    for module in (websocket, responses, conversations, gateway):
         app.include_router(module.router)
     app.add_api_route("/health", health, methods=["GET"], include_in_schema=False)
     _describe(app)
@@ -75,7 +75,10 @@ async def open_house(settings: Settings) -> AsyncGenerator[House]:
         runner = Runner(StoredArchive(store), models, tools, seal, limits)
         gate = Gate.of(settings, store.keys)
         try:
-            yield House(store, runner, models, tools, gate, settings.strict, settings.max_body_bytes)
+            yield House(
+                store, runner, models, tools, gate, settings.strict, settings.max_body_bytes,
+                websocket_minutes=settings.websocket_minutes,
+            )  # fmt: skip
         finally:
             await runner.close(settings.shutdown_grace_s)
             for opened in (*tools, models):

@@ -22,6 +22,10 @@ class House:
     gate: Gate
     strict: bool
     max_body_bytes: int
+    #: Keep the events of every stored response that is streamed.
+    resumable_streams: bool = False
+    #: How long a WebSocket may stay open.
+    websocket_minutes: float = 60.0
 
 
 def house_of(request: Request) -> House:

@@ -66,11 +66,14 @@ def serve(settings: Settings, listening: socket.socket) -> int:
 def run(settings: Settings, listening: socket.socket, announce: Announce) -> int:
     """One process: when told to stop, it takes no new work, and what runs has `shutdown_grace_s` to end."""
     from server.app import create_app
+    from server.socket import ROOM, SocketProtocol
 
     config = uvicorn.Config(
         create_app(settings),
         http="httptools",
-        ws="none",  # an attempt is answered at once, as the plain request it is too
+        ws=SocketProtocol,
+        ws_max_size=settings.max_body_bytes + ROOM,
+        ws_per_message_deflate=False,
         lifespan="on",
         access_log=False,
         log_config=None,

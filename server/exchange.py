@@ -1,0 +1,187 @@
+"""The responses of one WebSocket connection, from request to last event."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from graph.errors import Failure, Json, RequestError
+from graph.running import Running
+from server.asking import ask_of
+from server.house import House
+from server.lanes import Create, Lane
+from server.recent import Recent, Remembered
+from server.socket import Socket
+from server.steering import Steering, Submission, check, failed, given_back, required_input
+from server.wire.message import body_of, is_warm_up
+
+logger = logging.getLogger(__name__)
+
+#: Responses whose end is remembered, for those who would still steer them.
+_ENDED = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Active:
+    create: Create
+    running: Running
+
+
+class Exchange:
+    def __init__(self, house: House, headers: Mapping[str, str], socket: Socket) -> None:
+        """`headers`: of the handshake; their key is looked at again for every response."""
+        self._house = house
+        self._headers = headers
+        self._socket = socket
+        self._recent = Recent(house.max_body_bytes)
+        self._steering = Steering(house.max_body_bytes)
+        self._active: dict[str, _Active] = {}
+        #: Response id → the status it ended with.
+        self._ended: dict[str, str] = {}
+        #: Why no response is begun any more.
+        self.ending: Failure | None = None
+
+    def leave(self) -> None:
+        """The client has gone: stop what runs."""
+        self._socket.gone = True
+        for active in self._active.values():
+            self._house.runner.leave(active.running)
+
+    # ------------------------------------------------------------ responses
+
+    async def answer(self, create: Create, lane: Lane) -> None:
+        """Make a response and tell its events, then those of the successors that steering asks for."""
+        queued = self._steering.take(create.parent_id, create.stream_id)
+        following: Create | None = create.with_steering(queued)
+        while following and not self._socket.gone:
+            following = await self._answer(following, lane)
+
+    async def _answer(self, create: Create, lane: Lane) -> Create | None:
+        """Gives the successor, if there is to be one."""
+        running = await self._begin(create)
+        if running is None:
+            return None
+        try:
+            size_bytes = await self._tell(running, create.stream_id)
+            response = await self._end(create, running, size_bytes)
+            return await self._go_on(create, running, response, lane)
+        finally:
+            del self._active[running.id]
+
+    async def _begin(self, create: Create) -> Running | None:
+        """A response that may be shown; None when the client was told why there is none."""
+        try:
+            return await self._start(create)
+        except Failure as failure:
+            await self._refuse(create, failure)
+        except Exception as error:  # what a bug breaks is this request, not the others of the connection
+            logger.error("A request over a WebSocket failed on a bug", exc_info=error)
+            await self._refuse(create, Failure("The server had an error while processing your request."))
+        return None
+
+    async def _start(self, create: Create) -> Running:
+        if self.ending:
+            raise self.ending
+        owner = await self._house.gate.owner(self._headers)
+        ask = await ask_of(body_of(create.message), owner, self._house)
+        if is_warm_up(create.message):
+            ask = replace(ask, request={**ask.request, "generate": False})
+        if parent := self._recent.get(ask.previous_response_id):
+            # A stored response begins a log of its own; another goes on with what was rendered of its parent.
+            ask = replace(ask, history=list(parent.entries) if ask.kept else parent.entries)
+        running = await self._house.runner.start(ask)
+        self._active[running.id] = _Active(create, running)
+        if self._socket.gone:
+            self._house.runner.leave(running)
+        try:
+            await self._house.runner.begun(running)
+        except BaseException:
+            del self._active[running.id]
+            raise
+        return running
+
+    async def _tell(self, running: Running, stream_id: str | None) -> int:
+        """Send its events as they come; the size of the last one, which holds all of the response."""
+        size_bytes = 0
+        async for frames in running.log.follow():
+            await self._socket.tell(frames, stream_id)
+            size_bytes = len(frames[-1])
+        return size_bytes
+
+    async def _end(self, create: Create, running: Running, size_bytes: int) -> Json | None:
+        """The response as it ended; None when it failed or was given up. What only we know of it is remembered."""
+        response = None
+        with suppress(Failure):
+            response = await running.log.ended()
+        self._ended[running.id] = response["status"] if response else "failed"
+        if len(self._ended) > _ENDED:
+            del self._ended[next(iter(self._ended))]
+        if running.conversation is not None and not running.ask.stored:
+            parent = self._recent.get(create.parent_id)
+            size_bytes += create.size_bytes + (parent.size_bytes if parent else 0)
+            self._recent.put(running.id, Remembered(running.conversation, create.stream_id, size_bytes))
+        return response
+
+    async def _refuse(self, create: Create, failure: Failure) -> None:
+        """A continuation that is refused costs its parent its place, unless it was a fork from another lane."""
+        parent = self._recent.get(create.parent_id)
+        if parent and create.parent_id and parent.stream_id == create.stream_id:
+            self._recent.evict(create.parent_id)
+        await self._socket.refuse(failure, create.stream_id)
+        await self._give_back(create.steered, f"The response that was to take it up was refused: {failure.message}")
+
+    # ------------------------------------------------------------ steering
+
+    async def steer(self, said: Json, size_bytes: int) -> None:
+        """Queue input for the successor of a response that is being made. Raises `RequestError` if none is named."""
+        response_id = said.get("previous_response_id")
+        if not isinstance(response_id, str):
+            text = "Missing required parameter: 'previous_response_id'."
+            raise RequestError(text, param="previous_response_id", code="missing_required_parameter")
+        active = self._active.get(response_id)
+        stream_id = active.create.stream_id if active else None
+        try:
+            check(said)
+            if active is None or active.running.emitter.over or active.running.run is None:
+                raise self._over(response_id)
+            self._accept(active, said, size_bytes)
+        except RequestError as error:
+            await self._socket.tell([failed(said, error)], stream_id)
+
+    def _accept(self, active: _Active, said: Json, size_bytes: int) -> None:
+        running, ask = active.running, active.running.ask
+        if ask.conversation or ask.request.get("context_management"):
+            text = "A response of a conversation, or with automatic compaction, cannot be steered."
+            raise RequestError(text, code="steering_not_supported")
+        submission = self._steering.submit(running.id, active.create.stream_id, said, size_bytes)
+        running.emitter.steer("accepted", submission.named())
+        if running.run:
+            running.run.steer()
+
+    def _over(self, response_id: str) -> RequestError:
+        status = self._ended.get(response_id, "completed" if response_id in self._active else None)
+        if status is None:
+            text = f"Response with id '{response_id}' is not being made over this connection."
+            return RequestError(text, code="response_not_found")
+        code = "response_already_completed" if status == "completed" else "response_not_active"
+        return RequestError(f"Response with id '{response_id}' has ended.", code=code)
+
+    async def _go_on(self, create: Create, running: Running, response: Json | None, lane: Lane) -> Create | None:
+        """What follows from the steering of a response that has ended."""
+        queued = self._steering.queued(running.id)
+        if not queued:
+            return None
+        if response is None:
+            await self._give_back(self._steering.take(running.id, create.stream_id), "The steered response failed.")
+            return None
+        if required := required_input(response["output"]):
+            if not lane.continues(running.id):
+                waits: Json = {"reason": "waiting_for_required_input", "required_input": required}
+                told = [running.emitter.steer("pending", {**one.named(), **waits}) for one in queued]
+                await self._socket.tell(told, create.stream_id)
+            return None
+        return create.successor(running.id, self._steering.take(running.id, create.stream_id))
+
+    async def _give_back(self, submissions: Sequence[Submission], why: str) -> None:
+        for one in submissions:
+            await self._socket.tell([given_back(one, why)], one.stream_id)

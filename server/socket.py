@@ -1,0 +1,75 @@
+"""The sending side of a WebSocket: events as text frames, failures as envelopes.
+
+Source: CONTRACT of the Responses API, "WebSocket mode".
+"""
+
+from collections.abc import Iterable, Sequence
+
+import orjson
+from starlette.types import Send
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from graph.errors import Failure, Json
+
+#: Bytes by which a message may be too large and still be read, so that its sender is told in an envelope.
+ROOM = 2**20
+
+
+class Socket:
+    """What is said to a client that has left is dropped."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.gone = False
+
+    async def tell(self, frames: Sequence[bytes], stream_id: str | None) -> None:
+        """Frames of an event log, one message each. Waits while the client is slow to read."""
+        for message in messages_of(frames, stream_id):
+            await self._put({"type": "websocket.send", "text": message.decode()})
+
+    async def refuse(self, failure: Failure, stream_id: str | None = None) -> None:
+        """Say that what the client asked cannot be done; the connection stays."""
+        await self._put({"type": "websocket.send", "text": orjson.dumps(envelope(failure, stream_id)).decode()})
+
+    async def close(self, code: int) -> None:
+        await self._put({"type": "websocket.close", "code": code})
+
+    async def _put(self, message: Json) -> None:
+        if self.gone:
+            return
+        try:
+            await self._send(message)
+        except (OSError, RuntimeError):  # uvicorn raises the second between a failed keep-alive and the end
+            self.gone = True
+
+
+def messages_of(frames: Iterable[bytes], stream_id: str | None) -> list[bytes]:
+    """The JSON of each `event: x\\ndata: {…}\\n\\n`; `stream_id` is put in without reading the rest."""
+    if stream_id is None:
+        return [frame[frame.index(b"\n") + 7 : -2] for frame in frames]
+    lane = b',"stream_id":"%b"}' % stream_id.encode()
+    return [frame[frame.index(b"\n") + 7 : -3] + lane for frame in frames]
+
+
+def envelope(failure: Failure, stream_id: str | None) -> Json:
+    error: Json = failure.body()["error"]
+    if failure.retry_after_s:
+        error["headers"] = {"retry-after": f"{max(1, round(failure.retry_after_s))}"}
+    lane = {} if stream_id is None else {"stream_id": stream_id}
+    return {"type": "error", "status": failure.status, "error": error, **lane}
+
+
+class SocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's, but a server that stops lets responses end, and a client that is not there any more is given up."""
+
+    def shutdown(self) -> None:
+        """Tell the application, which closes when its responses have ended."""
+        if self.handshake_complete and not self.close_sent:
+            self.queue.put_nowait({"type": "websocket.leaving"})  # pyright: ignore[reportArgumentType]  # a type of ours
+        else:
+            super().shutdown()
+
+    def keepalive_timeout(self) -> None:
+        """Closing alone would wait until the client has read what it does not read."""
+        super().keepalive_timeout()
+        self.transport.abort()
