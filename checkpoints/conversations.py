@@ -8,7 +8,7 @@ import orjson
 
 from checkpoints.checkpoint import Checkpoints
 from checkpoints.database import Database, Rows
-from checkpoints.responses import abandoned, without_heads
+from checkpoints.index import abandoned, without_heads
 from graph.errors import Json
 
 

@@ -19,7 +19,7 @@ from langgraph.checkpoint.base import (
     get_serializable_checkpoint_metadata,
 )
 
-from checkpoints import events, responses, runs, thread
+from checkpoints import events, index, runs, thread
 from checkpoints.checkpoint import Address, Checkpoints, Row, find, thread_key
 from checkpoints.database import Database, Rows, Work
 from checkpoints.encoding import dumps, loads
@@ -126,9 +126,9 @@ class AppendOnlySaver(BaseCheckpointSaver[str]):
         return at, work
 
     def _index(self, rows: Rows, key: int, record: Any, told: Json, hold: Hold | None) -> None:
-        if hold is None and "response_id" in told and not responses.ended(record, told):
+        if hold is None and "response_id" in told and not index.ended(record, told):
             runs.enter_unheld(rows, told["response_id"], self._worker, self._database.clock)
-        self._checkpoints.drop(rows, responses.index(rows, key, record, told, hold))
+        self._checkpoints.drop(rows, index.index(rows, key, record, told, hold))
 
     def _remember(self, kept: Sequence[Kept]) -> None:
         for log in kept:

@@ -57,12 +57,27 @@ class Maker:
         try:
             await self._attempt(running)
         except LeaseLost:
-            running.log.lose()
+            self._give_up(running)
         except StoreUnavailable as failure:
             if not running.recorded:
                 raise
             running.log.lose()
             raise failure
+
+    def _give_up(self, running: Running) -> None:
+        """Another has the response: it says the rest where events are kept, and its end is told to a reader here."""
+        if running.recorded or running.run is None:
+            running.log.lose()
+            return
+        failure = Unavailable("The response was interrupted: the server did not answer for a while.")
+        if not running.log.released:
+            running.log.refuse(failure)
+            return
+        running.emitter.abandon()
+        response = _unkept(running, {"status": "failed", "error": failure.as_response_error(), "usage": None})
+        running.emitter.error(failure)
+        running.emitter.lifecycle("failed", response)
+        running.log.end(response, failure)
 
     async def _attempt(self, running: Running) -> None:
         try:

@@ -107,9 +107,15 @@ class Caller:
         facts = {"response_id": id, "run_id": id + "-run", "user": self.owner, **facts}
         place = {"thread_id": after.thread_id, "checkpoint_id": after.checkpoint_id} if after else {}
         configurable = {"thread_id": str(uuid.uuid4()), **place, **facts}
-        await self.graph.ainvoke(
-            {"input": text, "request": request}, {"configurable": configurable}, durability=durability
-        )
+        if held := facts.get("conversation_id"):
+            assert await self.store.conversations.lock(self.owner, held, id)
+        try:
+            await self.graph.ainvoke(
+                {"input": text, "request": request}, {"configurable": configurable}, durability=durability
+            )
+        finally:
+            if held:
+                await self.store.conversations.unlock(held, id)
         return await self.stored(id)
 
     async def chain(self, turns: int, **options: Any) -> list[Stored]:
