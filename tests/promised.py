@@ -1,15 +1,9 @@
 """The promises by section of the contract, one a line; see `contract.py`."""
 
-from tests.contract import Promise
+from tests.contract import Promise, promises
+from tests.promised_durable import DURABLE
 
-
-def _promises(source: str, table: str, gap: str = "") -> list[Promise]:
-    """One promise a line: its id, blanks, its sentence."""
-    rows = [line.split(maxsplit=1) for line in table.strip().splitlines()]
-    return [Promise(id, sentence.strip(), source, gap) for id, sentence in rows]
-
-
-_STREAM = _promises(
+_STREAM = promises(
     "§7",
     """
     stream.framing              Frames are `event:` and `data:` lines ended by LF, each whole in one write.
@@ -37,7 +31,7 @@ _STREAM = _promises(
     stream.open_responses_names A setting gives reasoning events the names of Open Responses.
     """,
 )
-_RESPONSE = _promises(
+_RESPONSE = promises(
     "§3, §4",
     """
     response.create             A response is made in one answer when no stream is asked for.
@@ -65,7 +59,7 @@ _RESPONSE = _promises(
     reasoning.encrypted         Sealed thoughts make the round trip; foreign or broken seals are passed over.
     """,
 )
-_CHAIN = _promises(
+_CHAIN = promises(
     "§6",
     """
     chain.order                 The model sees instructions, the chain oldest first, then the input.
@@ -86,7 +80,7 @@ _CHAIN = _promises(
     store.any_text              Text of any characters is stored and continued, or refused.
     """,
 )
-_TOOLS = _promises(
+_TOOLS = promises(
     "§8",
     """
     tools.function              Functions are offered as declared and called by their names.
@@ -111,12 +105,11 @@ _TOOLS = _promises(
     tool_choice.checked         A choice of a tool that is not there is a 400.
     """,
 )
-_RESOURCES = _promises(
+_RESOURCES = promises(
     "§2, §1.3, §11, §14",
     """
     retrieve                    A stored response is read as it was told.
-    retrieve.stream             Only background responses can be streamed again; others are a 400.
-    background.refused          `background` is a 400 until it is built, not ignored.
+    retrieve.stream             Only responses whose events are kept can be streamed again; others are a 400.
     delete                      A deleted response is unknown at once; its children live.
     cancel.foreground           A foreground response cannot be cancelled.
     input_items                 Input items are listed in pages, newest first unless asked otherwise.
@@ -137,7 +130,7 @@ _RESOURCES = _promises(
     conversations.exclusive     `conversation` and `previous_response_id` exclude each other.
     """,
 )
-_ERRORS = _promises(
+_ERRORS = promises(
     "§1.1, §1.2",
     """
     errors.shape                Every error body is `{error: {message, type, param, code}}`.
@@ -153,7 +146,7 @@ _ERRORS = _promises(
     errors.schemathesis         No request that our OpenAPI document describes gives a 5xx.
     """,
 )
-_WORLD = _promises(
+_WORLD = promises(
     "§5, §15",
     """
     failures.before_created     Until the model server accepts, its refusal is an HTTP status; 429 has Retry-After.
@@ -188,24 +181,7 @@ _WORLD = _promises(
     """,
 )
 _GAPS = [
-    *_promises(
-        "§12",
-        """
-        background.run              A background response is queued at once and polled.
-        background.resume           A stream is taken up again with `starting_after`.
-        background.cancel           A background response can be cancelled.
-        """,
-        gap="Background responses are not built yet.",
-    ),
-    *_promises(
-        "§13",
-        """
-        websocket.create            Responses are made over a WebSocket.
-        websocket.lanes             Lanes run side by side, each in order.
-        """,
-        gap="WebSocket mode is not built yet.",
-    ),
-    *_promises(
+    *promises(
         "§7.3, §8",
         """
         tools.web_search            Web search runs on the server.
@@ -217,7 +193,7 @@ _GAPS = [
         """,
         gap="These hosted tools are not built yet.",
     ),
-    *_promises(
+    *promises(
         "§14",
         """
         files                       Files are kept and read.
@@ -227,7 +203,7 @@ _GAPS = [
         gap="These resources are not built yet.",
     ),
 ]
-_MCP = _promises(
+_MCP = promises(
     "§8.4, §7.3",
     """
     stream.order.mcp_call       A call is in progress, its arguments told whole, then completed or failed.
@@ -254,4 +230,7 @@ _MCP = _promises(
     mcp.session.idle            A session nobody uses is closed.
     """,
 )
-PROMISES: list[Promise] = [*_STREAM, *_RESPONSE, *_CHAIN, *_TOOLS, *_RESOURCES, *_ERRORS, *_WORLD, *_MCP, *_GAPS]
+PROMISES: list[Promise] = [
+    *_STREAM, *_RESPONSE, *_CHAIN, *_TOOLS, *_RESOURCES, *_ERRORS, *_WORLD, *_MCP, *_GAPS,
+    *DURABLE,
+]  # fmt: skip

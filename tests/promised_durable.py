@@ -1,0 +1,74 @@
+"""Promises of responses that outlive their request, and of connections that carry many; see `contract.py`."""
+
+from tests.contract import Promise, promises
+
+_BACKGROUND = promises(
+    "§12",
+    """
+    background.run              A background response is queued at once and polled.
+    background.output_so_far    Who polls sees every item that is done.
+    background.stream           A background stream is created, queued, in progress, and goes on as any other.
+    background.leaving          A reader who leaves a background response changes nothing.
+    background.resume           A stream is taken up behind any event with `starting_after`, and followed live.
+    background.same_bytes       What is told again is told in the same bytes.
+    background.starting_after   A place that is not in the stream is a 400.
+    background.expired          Events that are no longer kept are a 400 that says so; the response is there.
+    background.cancel           A cancelled response stays cancelled; cancelling again, or too late, changes nothing.
+    background.delete           Deleting a background response that runs stops it.
+    background.parent           A response that has not ended cannot be continued yet.
+    background.input_items      The input of a response that waits can be read.
+    background.conversation     A background response has its conversation until it ends.
+    background.unstored         With `store: false` a background response is there for ten minutes after its end.
+    background.checked          What can be seen to be wrong is a 4xx, not a response that fails later.
+    background.failed           A background response whose model fails is `failed`.
+    background.replicas         What one server made another polls, streams and cancels.
+    background.resumable_streams A setting keeps the events of every stored stream.
+    """,
+)
+_REPEATED = promises(
+    "§1.1",
+    """
+    idempotency.same            The same key and body give the same response, streamed or not.
+    idempotency.reused          The same key with another body is a 422.
+    idempotency.lost            A response whose caller lost the connection is found by its key.
+    idempotency.together        Of requests at the same moment one runs and the others join it, on any server.
+    idempotency.free            A key is free again when its request failed before it began, or was deleted.
+    idempotency.failed          A response that failed on its way is given again as it is.
+    idempotency.checked         A key that cannot be kept is a 400.
+    retry.began                 After a run has begun the SDKs are told not to ask again.
+    retry.never_began           Where nothing began they are told to ask again.
+    retry.store_away            While the store cannot be reached the answer is a 503 with `Retry-After`.
+    """,
+)
+_SOCKET = promises(
+    "§13",
+    """
+    websocket.create            Responses are made over a WebSocket, with the events of a stream.
+    websocket.background        Background responses are refused over a WebSocket.
+    websocket.sequential        Requests of one lane are answered one after another, in their order.
+    websocket.lanes             Lanes run side by side, each in order; their events bear their name.
+    websocket.active            Sixteen responses are made at once over a connection; more wait for their turn.
+    websocket.queue             More requests than may wait are refused.
+    websocket.stream_id         A name that no lane can have is refused.
+    websocket.stream_limit      A connection has 32 named lanes at most.
+    websocket.cache             Unstored responses are continued on their connection, and nowhere else.
+    websocket.cache.bounded     A connection remembers so many bytes and no more.
+    websocket.evict             A continuation that is refused evicts its unstored parent.
+    websocket.fork              A refused fork from another lane does not.
+    websocket.warm_up           `generate: false` asks no model; its response is continued like any other.
+    websocket.compact           What was compacted begins a new chain.
+    websocket.errors            What is refused is told in an envelope; the connection stays.
+    websocket.failures          A response that fails ends with `error` and `response.failed`, as in a stream.
+    websocket.gate              A handshake is let in or refused like any request, at once.
+    websocket.key               A key that is revoked opens nothing more, not even over an open connection.
+    websocket.time_limit        A connection ends after so many minutes, and says so.
+    websocket.leaving           Who leaves stops their responses; nothing of them stays.
+    websocket.slow              Who reads slowly is waited for; who reads nothing is given up.
+    websocket.stop              A server that stops lets responses end, then closes with 1012.
+    websocket.steer             Steering ends a response and is taken up by its successor.
+    websocket.steer.pending     Steering waits for what the client still has to say.
+    websocket.steer.failed      Steering that cannot be applied is given back with the reason.
+    websocket.codex             Codex works over a WebSocket.
+    """,
+)
+DURABLE: list[Promise] = [*_BACKGROUND, *_REPEATED, *_SOCKET]
