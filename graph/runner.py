@@ -134,7 +134,7 @@ class Runner:
 
     def held(self) -> dict[str, int]:
         """Response id → epoch of the lease, of all that is held here."""
-        return {id: one.hold.lease.epoch for id, one in self._running.items() if one.hold}
+        return {id: one.hold.lease.epoch for id, one in self._running.items() if one.hold and one.hold.entered}
 
     async def lose(self, response_id: str) -> None:
         """Stop writing a response that is another's now; returns when nothing of it runs here."""

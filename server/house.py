@@ -7,16 +7,21 @@ from typing import Any
 from fastapi import Request
 
 from checkpoints import Store
-from graph.ports import HostedTool, Models
+from graph.background import Background
+from graph.ports import Engine, HostedTool, Models
 from graph.runner import Runner
 from server.auth import Gate
 from server.body import read_json
+from server.keeper import Keeper
 
 
 @dataclass(frozen=True, slots=True)
 class House:
     store: Store
     runner: Runner
+    background: Background
+    engine: Engine
+    keeper: Keeper
     models: Models
     tools: Sequence[HostedTool]
     gate: Gate

@@ -28,11 +28,12 @@ from graph.resume import catch_up, node_before, renewed
 from graph.run import Run
 from graph.state import Record, State
 from nodes import HOSTED_TOOLS
-from server.app import create_app, open_house
+from server.app import create_app
 from server.asking import ask_of
 from server.auth import LOCAL
 from server.house import House
 from server.occupied import occupied
+from server.opening import open_house
 from server.settings import Settings, load
 
 NAME = "graphnexus"

@@ -1,0 +1,87 @@
+"""The house is opened here: store, models, tools, runner and engine are built once, and closed in reverse."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from checkpoints import STORES, Store
+from checkpoints.engine import Capacity, DurableEngine
+from graph.background import Background
+from graph.ports import HostedTool
+from graph.runner import Limits, Runner
+from nodes import HOSTED_TOOLS
+from nodes.upstreams.discovery import discover
+from nodes.upstreams.registry import Registry
+from nodes.upstreams.upstream import Patience, Upstream
+from nodes.webhooks import Endpoint, Webhooks
+from server import __version__
+from server.archive import StoredArchive
+from server.auth import Gate
+from server.house import House
+from server.keeper import Keeper, Pulse
+from server.secret import seal_of
+from server.settings import Settings
+
+
+@asynccontextmanager
+async def open_house(settings: Settings) -> AsyncGenerator[House]:
+    """Open everything; on the way out let the runs end, or leave them to others, then close it in reverse."""
+    database = settings.database
+    async with STORES[database.kind](database.place, cache_bytes=settings.cache_bytes, version=__version__) as store:
+        models = _models(settings)
+        models.warm()
+        tools = await _tools(settings, store)
+        limits = Limits(settings.max_model_turns, settings.hold_created_s, settings.reasoning_event_names)
+        runner = Runner(StoredArchive(store), models, tools, seal_of(settings), limits)
+        background = Background(runner)
+        engine = _engine(settings, store)
+        pulse = Pulse(settings.lease_s, alone=database.kind == "sqlite")
+        keeper = Keeper(store, runner, background, engine, _webhooks(settings), pulse)
+        async with keeper.keeping():
+            try:
+                gate = Gate.of(settings, store.keys)
+                yield House(
+                    store=store,
+                    runner=runner,
+                    background=background,
+                    engine=engine,
+                    keeper=keeper,
+                    models=models,
+                    tools=tools,
+                    gate=gate,
+                    strict=settings.strict,
+                    max_body_bytes=settings.max_body_bytes,
+                    resumable_streams=settings.resumable_streams,
+                    websocket_minutes=settings.websocket_minutes,
+                )
+            finally:
+                await runner.close(settings.shutdown_grace_s)
+                for opened in (*tools, models):
+                    await opened.close()
+
+
+def _models(settings: Settings) -> Registry:
+    upstreams = [
+        Upstream(server.url, server.key.get_secret_value() if server.key else None, server.name, server.models)
+        for server in settings.model_servers()
+    ]
+    patience = Patience(connect_s=settings.upstream_connect_timeout_s, stall_s=settings.upstream_stall_timeout_s)
+    search = partial(discover, settings.port) if settings.discover and not upstreams else None
+    return Registry(upstreams, discover=search, patience=patience)
+
+
+async def _tools(settings: Settings, store: Store) -> list[HostedTool]:
+    alone = settings.loopback and not settings.api_keys and not await store.keys.list()
+    return [build(settings.of(kind), alone) for kind, build in HOSTED_TOOLS.items()]
+
+
+def _webhooks(settings: Settings) -> Webhooks:
+    return Webhooks([Endpoint(hook.url, hook.signing_secret.get_secret_value(), hook.events) for hook in settings.webhook])
+
+
+def _engine(settings: Settings, store: Store) -> DurableEngine:
+    """Its queues are in a file of their own, or beside the rows of the shared database."""
+    capacity = Capacity(settings.background_runs, settings.background_runs_per_owner, bool(settings.webhook))
+    database = settings.database
+    url = f"sqlite:///{database.path.with_name('engine.db')}" if database.path else database.url.get_secret_value()
+    return DurableEngine(url, store.workers.id, capacity)
