@@ -13,6 +13,7 @@ from checkpoints.idempotency import Idempotency
 from checkpoints.item_log import ItemLogs, LogCache
 from checkpoints.keys import Keys
 from checkpoints.responses import Responses
+from checkpoints.retention import Retention
 from checkpoints.runs import Runs
 from checkpoints.saver import AppendOnlySaver
 from checkpoints.workers import Workers
@@ -31,6 +32,7 @@ class Store:
     workers: Workers
     facts: Facts
     idempotency: Idempotency
+    retention: Retention
 
 
 def store_on(database: Database, feed: Feed, cache_bytes: int, version: str) -> Store:
@@ -40,14 +42,16 @@ def store_on(database: Database, feed: Feed, cache_bytes: int, version: str) -> 
     logs = ItemLogs(cache)
     checkpoints = Checkpoints(logs)
     responses = Responses(database, checkpoints, logs)
+    conversations = Conversations(database, checkpoints, worker)
     return Store(
         saver=AppendOnlySaver(database, checkpoints, cache, feed, worker),
         responses=responses,
-        conversations=Conversations(database, checkpoints, worker),
+        conversations=conversations,
         keys=Keys(database),
         runs=Runs(database, feed, worker),
         events=Events(database, feed),
         workers=Workers(database, responses, worker, version),
         facts=Facts(database),
         idempotency=Idempotency(database, worker),
+        retention=Retention(database, checkpoints, responses, conversations),
     )

@@ -1,0 +1,282 @@
+"""What is over goes, a little at a time: what has expired, what nobody can ask for again, what was kept to be resumed.
+
+Nothing is removed that a response or conversation reads which stays: all of them have checkpoints of their own, which
+hold on to their items. What is being made has a row in `run` and is left alone. Safe beside running servers: a log's
+number is never given twice, so what they remember of it is at worst of no use.
+"""
+
+# ruff: noqa: S608 - SQL is put together from constants of this package only
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+from checkpoints import events
+from checkpoints.checkpoint import Checkpoints
+from checkpoints.conversations import Conversations
+from checkpoints.database import Database, Rows
+from checkpoints.idempotency import KEPT_S
+from checkpoints.responses import Responses
+
+#: Seconds that no other write waits longer for.
+_HOLD_S = 0.02
+#: Rows looked for at once; a look does not hold the writer.
+_PAGE = 1000
+#: Seconds after which a silent process has no row of its own any more, and a write without its checkpoint is lost.
+_LONG_S = 24 * 3600
+#: A checkpoint's id begins with its time, in steps of 100 ns since the year 1582 (RFC 9562, "UUID Version 6").
+_TICKS_1970 = 0x01B21DD213814000
+
+_IDLE = "NOT EXISTS (SELECT 1 FROM run WHERE run.response_id = {})"
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """Seconds that things are kept; None is for ever."""
+
+    #: Responses, since they were made. One with an expiry of its own goes by that, too.
+    response_s: float | None = None
+    #: Conversations, since they were last used. Responses in them go by their own age.
+    conversation_s: float | None = None
+    #: Events, since their response ended.
+    event_s: float | None = 24 * 3600
+    #: The steps of a response, since it ended: until then they show how it came about.
+    step_s: float = 3600
+
+
+class Pruned(NamedTuple):
+    """How many went."""
+
+    responses: int = 0
+    conversations: int = 0
+    #: Responses whose events went.
+    events: int = 0
+    #: Checkpoints of steps on the way to an end.
+    steps: int = 0
+    #: Idempotency keys, rows of processes that are gone, writes that lead nowhere.
+    leftovers: int = 0
+
+
+#: Removes the row that is named so.
+Remove = Callable[[Rows, Sequence[Any]], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Rows that are over."""
+
+    #: Which number of `Pruned` they count for.
+    kind: str
+    #: What names a row.
+    columns: Sequence[str]
+    #: FROM … WHERE …, true of every such row.
+    over: str
+    given: Sequence[Any]
+    remove: Remove
+    #: Makes finding them quick; need not be true when one is looked at again.
+    among: str = ""
+
+    def find(self, rows: Rows) -> list[Any]:
+        names = ", ".join(self.columns)
+        return rows.execute(f"SELECT {names} {self.over} {self.among} LIMIT {_PAGE}", self.given).fetchall()
+
+    def count(self, rows: Rows) -> int:
+        return rows.execute(f"SELECT COUNT(*) {self.over} {self.among}", self.given).fetchone()[0]
+
+    def holds_for(self, rows: Rows, named: Sequence[Any]) -> bool:
+        same = " AND ".join(f"{column} = ?" for column in self.columns)
+        return rows.execute(f"SELECT 1 {self.over} AND {same}", (*self.given, *named)).fetchone() is not None
+
+
+class Retention:
+    """Any process may do it, beside others that serve or do the same."""
+
+    def __init__(
+        self, database: Database, checkpoints: Checkpoints, responses: Responses, conversations: Conversations
+    ) -> None:
+        self._database = database
+        self._checkpoints = checkpoints
+        self._responses = responses
+        self._conversations = conversations
+
+    async def take(self, every_s: float) -> bool:
+        """Whether the hourly work is this process's now: nobody has begun it in the last `every_s` seconds."""
+        clock = self._database.clock
+        sql = (
+            f"INSERT INTO job (name, begun_at) VALUES ('retention', {clock}) ON CONFLICT (name) DO UPDATE "
+            f"SET begun_at = excluded.begun_at WHERE job.begun_at <= {clock} - ?"
+        )
+        work = self._database.write(lambda rows: rows.execute(sql, (every_s,)).rowcount)
+        return await asyncio.wrap_future(work) == 1
+
+    async def size_bytes(self) -> int:
+        """What the database takes on disk."""
+        found = self._database.read(lambda rows: rows.execute(self._database.size).fetchone()[0])
+        return int(await asyncio.wrap_future(found))
+
+    async def prune(self, ages: Ages, *, dry: bool = False) -> Pruned:
+        """Remove what is over, or only count it; pauses, so that the writer is free at least half of the time."""
+        counts = dict.fromkeys(Pruned._fields, 0)
+        for rule in self._rules(ages, await self._now()):
+            counts[rule.kind] += await (self._count(rule) if dry else self._apply(rule))
+        if not dry:
+            await self._shrink()
+        return Pruned(**counts)
+
+    async def vacuum(self) -> None:
+        """Let the operating system have what `prune` has freed, as far as it goes; may take long."""
+        await asyncio.wrap_future(self._database.vacuum())
+
+    # ------------------------------------------------------------ a little at a time
+
+    async def _now(self) -> float:
+        sql = f"SELECT {self._database.clock}"
+        return float(await asyncio.wrap_future(self._database.read(lambda rows: rows.execute(sql).fetchone()[0])))
+
+    async def _count(self, rule: Rule) -> int:
+        return await asyncio.wrap_future(self._database.read(rule.count))
+
+    async def _apply(self, rule: Rule) -> int:
+        removed = 0
+        while page := await asyncio.wrap_future(self._database.read(rule.find)):
+            went = await self._remove(rule, page)
+            if not went:
+                break
+            removed += went
+        return removed
+
+    async def _remove(self, rule: Rule, page: Sequence[Sequence[Any]]) -> int:
+        removed = 0
+        while page:
+            begun = time.monotonic()
+            looked, went = await asyncio.wrap_future(self._database.write(partial(_some, rule, page)))
+            removed += went
+            page = page[looked:]
+            await asyncio.sleep(time.monotonic() - begun)
+        return removed
+
+    async def _shrink(self) -> None:
+        more = True
+        while more:
+            begun = time.monotonic()
+            more = await asyncio.wrap_future(self._database.shrink())
+            await asyncio.sleep(time.monotonic() - begun)
+
+    # ------------------------------------------------------------ what is over
+
+    def _rules(self, ages: Ages, now: float) -> list[Rule]:
+        """What is small goes first: a response that goes has only its last checkpoint then."""
+        rules = [_keys(now), _workers(now), _loose(now), self._steps(now - ages.step_s)]
+        if ages.event_s is not None:
+            rules.append(_events(now - ages.event_s))
+        rules.append(self._of_responses("r.expires_at <= ?", now))
+        if ages.response_s is not None:
+            rules.append(self._of_responses("r.created_at < ?", now - ages.response_s))
+        if ages.conversation_s is not None:
+            rules.append(self._of_conversations(now - ages.conversation_s))
+        return rules
+
+    def _of_responses(self, past: str, limit: float) -> Rule:
+        return Rule(
+            "responses",
+            ("r.owner", "r.id"),
+            f"FROM response r WHERE {past} AND {_IDLE.format('r.id')}",
+            (limit,),
+            lambda rows, named: self._responses.remove(rows, *named),
+        )
+
+    def _of_conversations(self, before: float) -> Rule:
+        return Rule(
+            "conversations",
+            ("v.owner", "v.id"),
+            "FROM conversation v WHERE v.used_at < ? AND v.holder IS NULL",
+            (before,),
+            lambda rows, named: self._conversations.remove(rows, *named),
+        )
+
+    def _steps(self, before: float) -> Rule:
+        """All of an ended response but its own checkpoint, and all of one that is gone; heads of conversations stay."""
+        over = (
+            "FROM checkpoint s LEFT JOIN response r ON r.id = s.response_id "
+            "LEFT JOIN checkpoint e ON e.key = r.checkpoint WHERE s.response_id IS NOT NULL AND s.id < ? "
+            "AND (r.id IS NULL OR (r.status NOT IN ('queued', 'in_progress') AND e.id < ?)) "
+            "AND NOT EXISTS (SELECT 1 FROM response o WHERE o.checkpoint = s.key) "
+            "AND NOT EXISTS (SELECT 1 FROM conversation v WHERE v.checkpoint = s.key) "
+            f"AND {_IDLE.format('s.response_id')}"
+        )
+        several = (
+            "SELECT m.response_id FROM checkpoint m WHERE m.response_id IS NOT NULL "
+            "GROUP BY m.response_id HAVING COUNT(*) > 1"
+        )
+        limit = _id_at(before)
+        drop = self._checkpoints.drop
+        return Rule(
+            "steps",
+            ("s.key",),
+            over,
+            (limit, limit),
+            lambda rows, named: drop(rows, named),
+            f"AND s.response_id IN ({several})",
+        )
+
+
+def _some(rule: Rule, page: Sequence[Sequence[Any]], rows: Rows) -> tuple[int, int]:
+    """Remove rows of a page until time is up; how many were looked at, and how many have gone."""
+    until = time.monotonic() + _HOLD_S
+    went = 0
+    for looked, named in enumerate(page, 1):
+        if rule.holds_for(rows, named):
+            rule.remove(rows, named)
+            went += 1
+        if time.monotonic() >= until:
+            return looked, went
+    return len(page), went
+
+
+def _events(before: float) -> Rule:
+    """Of responses that have ended, or are gone. Every response's first event is number 0."""
+    over = (
+        "FROM event k LEFT JOIN response r ON r.id = k.response_id LEFT JOIN checkpoint c ON c.key = r.checkpoint "
+        f"WHERE k.start = 0 AND (c.id IS NULL OR c.id < ?) AND {_IDLE.format('k.response_id')}"
+    )
+    # From one response with events to the next, past the others of each.
+    known = (
+        "WITH RECURSIVE known(id) AS (SELECT MIN(response_id) FROM event UNION ALL "
+        "SELECT (SELECT MIN(e.response_id) FROM event e WHERE e.response_id > known.id) "
+        "FROM known WHERE known.id IS NOT NULL) SELECT id FROM known WHERE id IS NOT NULL"
+    )
+    among = f"AND k.response_id IN ({known})"
+    limit = _id_at(before)
+    return Rule("events", ("k.response_id",), over, (limit,), lambda rows, named: events.forget(rows, *named), among)
+
+
+def _keys(now: float) -> Rule:
+    return _plain("idempotency", ("owner", "key"), "created_at < ?", now - KEPT_S)
+
+
+def _workers(now: float) -> Rule:
+    return _plain("worker", ("id",), "beat_at < ?", now - _LONG_S)
+
+
+def _loose(now: float) -> Rule:
+    """Writes of steps whose checkpoint was never stored."""
+    mine = "SELECT 1 FROM checkpoint c WHERE c.thread = write.thread AND c.ns = write.ns AND c.id = write.checkpoint_id"
+    over = f"checkpoint_id < ? AND NOT EXISTS ({mine})"
+    return _plain("write", ("thread", "ns", "checkpoint_id", "task_id", "idx"), over, _id_at(now - _LONG_S))
+
+
+def _plain(table: str, columns: Sequence[str], over: str, limit: Any) -> Rule:
+    """Rows that nothing hangs on."""
+    same = " AND ".join(f"{column} = ?" for column in columns)
+    sql = f"DELETE FROM {table} WHERE {same}"
+    over = f"FROM {table} WHERE {over}"
+    return Rule("leftovers", columns, over, (limit,), lambda rows, named: rows.execute(sql, named))
+
+
+def _id_at(unix_s: float) -> str:
+    """Sorts before the ids of all checkpoints that were made later."""
+    ticks = max(int(unix_s * 10_000_000) + _TICKS_1970, 0)
+    return f"{ticks >> 28:08x}-{ticks >> 12 & 0xFFFF:04x}-6{ticks & 0xFFF:03x}"
