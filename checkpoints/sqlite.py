@@ -194,7 +194,7 @@ def check(path: Path) -> None:
             connection.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone()  # noqa: S608 - its own tables' names
         found = connection.execute("PRAGMA quick_check(1)").fetchone() if _short(path) else ("ok",)
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise
         found = (str(error),)
     finally:

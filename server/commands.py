@@ -51,6 +51,7 @@ def serve(settings: Settings) -> None:
     else:
         check_reach(settings, lambda: bool(asyncio.run(_kept_keys(settings))))
     with _listen(settings) as listening, occupied(settings.database):
+        _check_file(settings)
         status = serve(settings, listening)
     sys.exit(status)
 
@@ -128,7 +129,19 @@ def _open(settings: Settings) -> AbstractAsyncContextManager["Store"]:
     from checkpoints import STORES
 
     _make_directory(settings)
+    _check_file(settings)
     return STORES[settings.database.kind](settings.database.place)
+
+
+def _check_file(settings: Settings) -> None:
+    from checkpoints.sqlite import Damaged, check
+
+    if settings.database.path is None:
+        return
+    try:
+        check(settings.database.path)
+    except Damaged as damaged:
+        raise BadSetting(f"data_dir: {damaged}") from None
 
 
 async def _check_shared(settings: Settings) -> None:
