@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "Start a server with the built-in model and walk through what it can do, offline.",
     "doctor": "Say what is configured, what can be reached, what is missing and how to mend it.",
     "settings": "List every setting: a flag of serve, a variable GRAPHNEXUS_…, a key of graphnexus.toml.",
+    "prune": "Remove what has expired or is old; also beside a running server.",
     "keys": "Create, list and revoke the keys that open the server.",
 }
 

@@ -76,6 +76,40 @@ def settings() -> None:
     print(flags.table())
 
 
+@app.command("prune", help=COMMANDS["prune"])
+@flags.with_settings(_DATA)
+def prune(
+    settings: Settings,
+    older_than: Annotated[
+        str | None,
+        typer.Option(
+            help="Remove responses made, and conversations last used, that long ago: 30d, 12h, 90m. "
+            "Default: response_ttl_days and conversation_ttl_days.",
+            metavar="AGE",
+            show_default=False,
+        ),
+    ] = None,
+    events_older_than: Annotated[
+        str | None,
+        typer.Option(
+            help="Remove the events of responses that ended that long ago. Default: event_ttl_hours.",
+            metavar="AGE",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+) -> None:
+    from server import pruning
+
+    ages = pruning.ages_of(settings, older_than, events_older_than)
+
+    async def done() -> str:
+        async with _open(settings) as store:
+            return await pruning.by_hand(store.retention, ages, dry=dry_run)
+
+    print(asyncio.run(done()))
+
+
 @keys.command("create")
 @flags.with_settings(_DATA)
 def create(
