@@ -65,6 +65,11 @@ class Emitter:
         self._write(_head(f"response.{status}", {"response": response}))
         self.over = status not in _GOING_ON
 
+    @property
+    def begun(self) -> bool:
+        """Whether the first event of the response has been said."""
+        return self._next > 0
+
     def steer(self, stage: str, fields: Json) -> bytes:
         """`response.steer.<stage>`, which may follow the last event too; gives its frame."""
         return self._write(_head(f"response.steer.{stage}", fields))

@@ -21,6 +21,12 @@ logger = logging.getLogger(__name__)
 _ENDED = 256
 
 
+def _keep(known: dict[str, str], key: str, value: str) -> None:
+    known[key] = value
+    if len(known) > _ENDED:
+        del known[next(iter(known))]
+
+
 @dataclass(frozen=True, slots=True)
 class _Active:
     create: Create
@@ -38,6 +44,8 @@ class Exchange:
         self._active: dict[str, _Active] = {}
         #: Response id → the status it ended with.
         self._ended: dict[str, str] = {}
+        #: Response id → its automatic successor.
+        self._successors: dict[str, str] = {}
         #: Why no response is begun any more.
         self.ending: Failure | None = None
 
@@ -91,6 +99,8 @@ class Exchange:
             ask = replace(ask, history=list(parent.entries) if ask.kept else parent.entries)
         running = await self._house.runner.start(ask)
         self._active[running.id] = _Active(create, running)
+        if create.automatic and create.parent_id:
+            _keep(self._successors, create.parent_id, running.id)
         if self._socket.gone:
             self._house.runner.leave(running)
         try:
@@ -113,9 +123,7 @@ class Exchange:
         response = None
         with suppress(Failure):
             response = await running.log.ended()
-        self._ended[running.id] = response["status"] if response else "failed"
-        if len(self._ended) > _ENDED:
-            del self._ended[next(iter(self._ended))]
+        _keep(self._ended, running.id, response["status"] if response else "failed")
         if running.conversation is not None and not running.ask.stored:
             parent = self._recent.get(create.parent_id)
             size_bytes += create.size_bytes + (parent.size_bytes if parent else 0)
@@ -125,9 +133,10 @@ class Exchange:
     async def _refuse(self, create: Create, failure: Failure) -> None:
         """A continuation that is refused costs its parent its place, unless it was a fork from another lane."""
         parent = self._recent.get(create.parent_id)
-        if parent and create.parent_id and parent.stream_id == create.stream_id:
+        if parent and create.parent_id and parent.stream_id == create.stream_id and not create.automatic:
             self._recent.evict(create.parent_id)
-        await self._socket.refuse(failure, create.stream_id)
+        if not create.automatic:  # nobody asked for it; what it was made of is given back
+            await self._socket.refuse(failure, create.stream_id)
         await self._give_back(create.steered, f"The response that was to take it up was refused: {failure.message}")
 
     # ------------------------------------------------------------ steering
@@ -138,11 +147,11 @@ class Exchange:
         if not isinstance(response_id, str):
             text = "Missing required parameter: 'previous_response_id'."
             raise RequestError(text, param="previous_response_id", code="missing_required_parameter")
-        active = self._active.get(response_id)
+        active = self._target(response_id)
         stream_id = active.create.stream_id if active else None
         try:
             check(said)
-            if active is None or active.running.emitter.over or active.running.run is None:
+            if active is None:
                 raise self._over(response_id)
             self._accept(active, said, size_bytes)
         except RequestError as error:
@@ -157,6 +166,14 @@ class Exchange:
         running.emitter.steer("accepted", submission.named())
         if running.run:
             running.run.steer()
+
+    def _target(self, response_id: str) -> _Active | None:
+        """The response to steer: who steers again may not have heard of the successor yet, and means that one."""
+        while response_id in self._successors:
+            response_id = self._successors[response_id]
+        active = self._active.get(response_id)
+        emitter = active.running.emitter if active else None
+        return active if emitter and emitter.begun and not emitter.over else None
 
     def _over(self, response_id: str) -> RequestError:
         status = self._ended.get(response_id, "completed" if response_id in self._active else None)

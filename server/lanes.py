@@ -27,6 +27,8 @@ class Create:
     size_bytes: int
     #: Steering that its input begins with.
     steered: Sequence[Submission] = ()
+    #: Whether it was made here, of steering alone.
+    automatic: bool = False
 
     @property
     def parent_id(self) -> str | None:
@@ -47,7 +49,8 @@ class Create:
     def successor(self, response_id: str, submissions: Sequence[Submission]) -> Self:
         """What goes on, with its settings, from the response this one became."""
         following: Json = {**self.message, "previous_response_id": response_id, "input": []}
-        return replace(self, message=following, size_bytes=0, steered=()).with_steering(submissions)
+        begun = replace(self, message=following, size_bytes=0, steered=(), automatic=True)
+        return begun.with_steering(submissions)
 
 
 class Lane:

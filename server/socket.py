@@ -62,6 +62,17 @@ def envelope(failure: Failure, stream_id: str | None) -> Json:
 class SocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's, but a server that stops lets responses end, and a client that is not there any more is given up."""
 
+    def send_receive_event_to_app(self) -> None:
+        """Text that is no UTF-8 ends the connection, as with uvicorn, but is not worth a traceback."""
+        if self.curr_msg_data_type == "text":
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.conn.send_close(1007)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
     def shutdown(self) -> None:
         """Tell the application, which closes when its responses have ended."""
         if self.handshake_complete and not self.close_sent:

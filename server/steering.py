@@ -26,6 +26,7 @@ _ANSWERS = {call: output for output, call in OUTPUTS.items()}
 @dataclass(frozen=True, slots=True)
 class Submission:
     id: str
+    #: As the client named it.
     response_id: str
     stream_id: str | None
     #: As it was sent.
@@ -52,7 +53,7 @@ class Steering:
         if len(queued) >= _LIMIT or total + size_bytes > self._limit_bytes:
             raise RequestError("Too much steering input is pending.", code="too_many_pending_steers")
         id, given = f"steer_{secrets.token_hex(16)}", said["input"]
-        submission = Submission(id, response_id, stream_id, given, _items_of(given), size_bytes)
+        submission = Submission(id, said["previous_response_id"], stream_id, given, _items_of(given), size_bytes)
         self._queued[response_id] = [*queued, submission]
         return submission
 

@@ -108,8 +108,6 @@ class Connection:
                 await self._exchange.steer(said, len(text))
                 return
             stream_id = stream_id_of(said)
-            if self._exchange.ending:
-                raise self._exchange.ending
             lanes.put(Create(said, stream_id, len(text)))
         except Failure as failure:
             await self._socket.refuse(failure, stream_id)
