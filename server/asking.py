@@ -43,7 +43,15 @@ async def ask_of(body: Any, owner: str, house: House) -> Ask:
         previous_response_id=given.get("previous_response_id"),
         conversation=await conversation_of(given, owner, house),
         stored=given.get("store", True),
+        background=given.get("background", False),
+        resumable=_is_resumable(given, house),
     )
+
+
+def _is_resumable(given: Json, house: House) -> bool:
+    """Whether a response made here keeps its events, and lives on without its reader."""
+    kept = given.get("store", True) and not given.get("background")
+    return bool(kept and given.get("stream") and house.resumable_streams)
 
 
 def typed_items(given: str | list[Json], at: str) -> str | list[Json]:
@@ -83,8 +91,6 @@ def _refuse_combinations(given: Json) -> None:
         raise RequestError("Missing required parameter: 'input'.", param="input", code="missing_required_parameter")
     if "stream_options" in given and not given.get("stream"):
         raise RequestError("'stream_options' is only allowed when 'stream' is true.", param="stream_options")
-    if given.get("background"):
-        raise RequestError("Background responses are not available on this server yet.", param="background")
     if "prompt" in given:
         raise RequestError("This server keeps no prompt templates; send 'instructions' and 'input'.", param="prompt")
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar, cast
 
 import orjson
 from fastapi import FastAPI, Request
@@ -12,18 +12,32 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from graph.errors import Failure, Json, NotFound, RequestError
+from graph.errors import Failure, Json, NotFound, RequestError, Unavailable
 from graph.ids import new_id
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Seconds until it is worth asking again, where the failure does not say.
+_RETRY_S = 2
+#: Statuses of failures that began nothing and may be over in a moment. After the others a client that asks again by
+#: itself would meet the same failure (500), or set a model server to work that may still be working (504).
+_PASSING = frozenset({429, 502, 503})
 
 
 def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(orjson.dumps(content), status, headers, media_type="application/json")
 
 
-def failure_response(failure: Failure) -> Response:
-    headers = {"retry-after": f"{max(1, round(failure.retry_after_s))}"} if failure.retry_after_s else {}
+def failure_response(failure: Failure, accepted: bool = False) -> Response:
+    """`accepted`: the run had begun, so that asking again would repeat what it has done."""
+    headers: dict[str, str] = {}
+    if failure.status == 429 or failure.status >= 500:  # those the SDKs would ask again after
+        headers["x-should-retry"] = "true" if failure.status in _PASSING and not accepted else "false"
+    wait_s = failure.retry_after_s or (_RETRY_S if isinstance(failure, Unavailable) else 0)
+    if wait_s:
+        headers["retry-after"] = f"{max(1, round(wait_s))}"
     return json_response(failure.body(), failure.status, headers)
 
 
@@ -69,7 +83,7 @@ class RequestId:
         await self._app(scope, receive, with_id)
 
 
-async def unless_left(receive: Receive, work: Awaitable[Any], leave: Callable[[], None]) -> Any:
+async def unless_left(receive: Receive, work: Awaitable[Any], leave: Callable[[], object]) -> Any:
     """Await `work`; call `leave` once if the caller hangs up before it is done."""
 
     async def watch() -> None:
@@ -82,6 +96,16 @@ async def unless_left(receive: Receive, work: Awaitable[Any], leave: Callable[[]
         return await work
     finally:
         watching.cancel()
+
+
+async def until_left(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:
+    """Await `work`; None, and it is stopped, if the caller hangs up before it is done."""
+    task = asyncio.create_task(work)
+    try:
+        await unless_left(receive, asyncio.wait([task]), task.cancel)
+        return None if task.cancelled() else task.result()
+    finally:
+        task.cancel()
 
 
 def page_of(items: list[Json], query: Any) -> Json:

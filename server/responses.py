@@ -1,19 +1,19 @@
 """`/v1/responses`: create, retrieve, delete, cancel, input items, token counts, compaction."""
 
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from checkpoints import Stored
-from graph.errors import Json, NotFound, RequestError, Unavailable
-from graph.snapshot import output_of, snapshot
+from graph.errors import Json, NotFound, RequestError
 from server.asking import ask_of
+from server.creation import Creation
 from server.house import body_of, house_of, owner_of
-from server.http import json_response, page_of, unless_left
+from server.http import json_response, page_of
+from server.idempotency import key_of, once
 from server.openapi import takes
-from server.sse import EventStream
+from server.reading import after_of, current, is_going_on, replay, stored_of
 from server.wire.problems import read
 from server.wire.request import COMPACT, COUNT_TOKENS, Context, CountTokens, CreateResponse
 
@@ -24,56 +24,51 @@ router = APIRouter(prefix="/v1/responses", tags=["responses"])
 async def create(request: Request, owner: str = Depends(owner_of)) -> Response:
     house = house_of(request)
     body: Any = await body_of(request)
-    running = await house.runner.start(await ask_of(body, owner, house))
-    leave = partial(house.runner.leave, running)
-    if body.get("stream"):
-        await unless_left(request.receive, house.runner.begun(running), leave)
-        return EventStream(running.log, leave)
-    response = await unless_left(request.receive, running.log.ended(), leave)
-    if response is None:
-        raise Unavailable("The response was given up: the server is shutting down.", retry_after_s=5)
-    return json_response(response)
-
-
-@router.get("", include_in_schema=False)
-async def refuse_socket(request: Request) -> Response:
-    """There is no WebSocket mode here yet; 426 sends clients that probe for one back to HTTP at once."""
-    if "upgrade" in request.headers:
-        message = "This server has no WebSocket mode; POST to /v1/responses with 'stream': true."
-        raise RequestError(message, status=426)
-    raise RequestError("Not allowed to GET on /v1/responses.", status=405)
+    ask = await ask_of(body, owner, house)
+    creation = Creation(house, ask, bool(body.get("stream")), request.receive)
+    key = key_of(request.headers, ask)
+    return await (creation.answer() if key is None else once(creation, key, body))
 
 
 @router.get("/{response_id}")
 async def retrieve(response_id: str, request: Request, owner: str = Depends(owner_of)) -> Response:
-    stored = await _stored(response_id, request, owner)
-    if request.query_params.get("stream") == "true":
-        raise RequestError(
-            "Only responses created with 'background' and 'stream' can be streamed again.", param="stream"
-        )
-    entries = await house_of(request).store.responses.own_items(stored)
-    record = stored.record
-    output = output_of(entries[record["output_at"] - record["input_at"] :])
-    return json_response(snapshot(record, stored.request, output))
+    house = house_of(request)
+    stored = await stored_of(house, owner, response_id)
+    after = after_of(request.query_params)
+    if _is_stream(request.query_params):
+        return await replay(house, stored, after)
+    return json_response(await current(house, stored))
 
 
 @router.delete("/{response_id}")
 async def delete(response_id: str, request: Request, owner: str = Depends(owner_of)) -> Response:
-    if not await house_of(request).store.responses.delete(owner, response_id):
-        raise _unknown(response_id)
+    house = house_of(request)
+    stored = await stored_of(house, owner, response_id)
+    if is_going_on(stored) and stored.record["background"]:
+        await house.background.cancel(owner, response_id)
+    if not await house.store.responses.delete(owner, response_id):
+        raise NotFound(f"Response with id '{response_id}' not found.")
     return json_response({"id": response_id, "object": "response", "deleted": True})
 
 
 @router.post("/{response_id}/cancel")
 async def cancel(response_id: str, request: Request, owner: str = Depends(owner_of)) -> Response:
-    await _stored(response_id, request, owner)
-    raise RequestError("Cannot cancel a synchronous response.")
+    """A response that has ended stays as it is."""
+    house = house_of(request)
+    stored = await stored_of(house, owner, response_id)
+    if not stored.record["background"]:
+        raise RequestError("Cannot cancel a synchronous response.")
+    if is_going_on(stored):
+        await house.background.cancel(owner, response_id)
+        stored = await stored_of(house, owner, response_id)
+    return json_response(await current(house, stored))
 
 
 @router.get("/{response_id}/input_items")
 async def input_items(response_id: str, request: Request, owner: str = Depends(owner_of)) -> Response:
-    stored = await _stored(response_id, request, owner)
-    entries = await house_of(request).store.responses.own_items(stored)
+    house = house_of(request)
+    stored = await stored_of(house, owner, response_id)
+    entries = await house.store.responses.own_items(stored)
     record = stored.record
     own = [entry["item"] for entry in entries[: record["output_at"] - record["input_at"]]]
     return json_response(page_of(own, request.query_params))
@@ -84,6 +79,7 @@ async def input_tokens(request: Request, owner: str = Depends(owner_of)) -> Resp
     house = house_of(request)
     body: Any = await body_of(request)
     read(COUNT_TOKENS, body)
+    _refuse_background(body)
     ask = await ask_of({**body, "store": False, "stream": None}, owner, house)
     return json_response({"object": "response.input_tokens", "input_tokens": await house.runner.count_tokens(ask)})
 
@@ -93,17 +89,20 @@ async def compact(request: Request, owner: str = Depends(owner_of)) -> Response:
     house = house_of(request)
     body: Any = await body_of(request)
     read(COMPACT, body)
+    _refuse_background(body)
     given: Json = {key: body.get(key) for key in ("model", "input", "instructions", "previous_response_id")}
     ask = await ask_of({**given, "store": False}, owner, house)
     return json_response(await house.runner.compact(ask))
 
 
-async def _stored(response_id: str, request: Request, owner: str) -> Stored:
-    stored = await house_of(request).store.responses.find(owner, response_id)
-    if stored is None:
-        raise _unknown(response_id)
-    return stored
+def _refuse_background(body: Json) -> None:
+    if body.get("background"):
+        raise RequestError("'background' makes sense only where a response is created.", param="background")
 
 
-def _unknown(response_id: str) -> NotFound:
-    return NotFound(f"Response with id '{response_id}' not found.")
+def _is_stream(query: Mapping[str, str]) -> bool:
+    given = query.get("stream", "false").lower()
+    if given not in ("true", "false", "1", "0", ""):
+        message = f"Invalid type for 'stream': expected a boolean, but got '{given[:20]}' instead."
+        raise RequestError(message, param="stream", code="invalid_type")
+    return given in ("true", "1")

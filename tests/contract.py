@@ -1,8 +1,8 @@
 """The contract as data: what we promise, where it comes from, and what we know to be missing.
 
 The promises stand in `promised.py` and `promised_durable.py`. `@promise("stream.order.message")` on a test says which
-it holds us to; `test_promises.py` sees to it that every promise without a gap has a test and that no test speaks of a promise not
-made. A source is a section (§) of the contract of the Responses API.
+it holds us to; `test_promises.py` sees to it that every promise without a gap has a test and that no test speaks of a
+promise not made. A source is a section (§) of the contract of the Responses API.
 """
 
 from dataclasses import dataclass

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx2
 
-from tests.grammar import Grammar, check_stream
-from tests.schema import Illegal, check_error, check_response, demand
+from tests.grammar import Grammar, check_resumed, check_stream
+from tests.schema import Illegal, Json, check_error, check_response, demand
 
 
 class Heard:
@@ -18,6 +18,8 @@ class Heard:
         self.status = response.status_code
         self.headers = response.headers
         self.raw = bytearray()
+        #: The number behind which a stream was taken up.
+        self.after = request.url.params.get("starting_after")
         #: The body was read to its end.
         self.whole = False
 
@@ -27,6 +29,12 @@ class Heard:
 
     def grammar(self) -> Grammar:
         return check_stream(bytes(self.raw), self.whole)
+
+    def events(self) -> list[Json]:
+        """Of a stream, also one that was taken up again."""
+        if self.after is None:
+            return self.grammar().events
+        return check_resumed(bytes(self.raw), int(self.after), self.whole)
 
     def check(self) -> None:
         """Raises `Illegal` for a stream, a response or an error that breaks the contract."""
@@ -39,7 +47,7 @@ class Heard:
         demand(bool(self.headers.get("x-request-id")), "no x-request-id")
         if self.streamed:
             demand(self.status == 200, "a stream with an error status")
-            self.grammar()
+            self.events()
         elif self.whole and self.status >= 400:
             check_error(json.loads(self.raw))
         elif self.whole and self.raw and self.headers.get("content-type", "").startswith("application/json"):

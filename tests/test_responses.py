@@ -193,12 +193,6 @@ def test_a_foreground_response_cannot_be_streamed_again(http: httpx2.Client, scr
     assert (again.status_code, again.json()["error"]["param"]) == (400, "stream")
 
 
-@promise("background.refused")
-def test_a_background_response_is_refused_until_there_are_some(http: httpx2.Client, model: str) -> None:
-    refused = http.post("/responses", json={"model": model, "input": "q", "background": True})
-    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "background")
-
-
 @promise("delete")
 def test_a_deleted_response_is_gone(client: OpenAI, http: httpx2.Client, script: Script, model: str) -> None:
     script.will(says("ok"))

@@ -4,6 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from openai import OpenAI
+from openai.types.responses import Response
+
 Json = dict[str, Any]
 T = TypeVar("T")
 
@@ -18,6 +21,15 @@ def eventually(ask: Callable[[], T], refused: type[Exception], limit_s: float = 
             if time.monotonic() > until:
                 raise
         time.sleep(0.02)
+
+
+def ended(client: OpenAI, response_id: str, limit_s: float = 20) -> Response:
+    """The response once it has ended, polled as a client polls it."""
+    until = time.monotonic() + limit_s
+    while (found := client.responses.retrieve(response_id)).status in ("queued", "in_progress"):
+        assert time.monotonic() < until, f"{response_id} is still {found.status}"
+        time.sleep(0.02)
+    return found
 
 
 def kinds(events: Sequence[Json]) -> list[str]:
