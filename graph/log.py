@@ -39,6 +39,16 @@ class EventLog:
         return self._lost
 
     @property
+    def refused(self) -> bool:
+        """True when the response never began."""
+        return self._refused
+
+    @property
+    def response(self) -> Json | None:
+        """How the response ended; None until then, and when it did not end here."""
+        return self._response
+
+    @property
     def _shown(self) -> int:
         return self._down if self.kept else len(self._frames)
 

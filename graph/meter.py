@@ -6,9 +6,9 @@ from typing import Literal, Protocol
 from graph.errors import Json
 
 #: How a response ended; or it never began, its only reader left, or another process goes on with it.
-Status = Literal["completed", "failed", "incomplete", "cancelled", "refused", "left", "handed_on"]
+Outcome = Literal["completed", "failed", "incomplete", "cancelled", "refused", "left", "handed_on"]
 #: Called once, with the usage of the response if there is one.
-Ended = Callable[[Status, Json | None], None]
+Ended = Callable[[Outcome, Json | None], None]
 
 
 class Meter(Protocol):
@@ -16,15 +16,9 @@ class Meter(Protocol):
         """A response is being made."""
         ...
 
-    def kept(self, waited_s: float) -> None:
-        """A batch of events is on disk, so long after its first was made."""
-        ...
-
 
 class NoMeter:
     """Counts nothing."""
 
     def begun(self, model: str) -> Ended:
-        return lambda status, usage: None
-
-    def kept(self, waited_s: float) -> None: ...
+        return lambda outcome, usage: None

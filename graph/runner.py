@@ -22,6 +22,7 @@ from graph.input import entries_of
 from graph.log import EventLog
 from graph.machine import build
 from graph.maker import Maker, config_of
+from graph.meter import Ended, Meter, NoMeter
 from graph.ports import Archive, Head, HostedTool, Located, Models
 from graph.run import Run
 from graph.running import Running
@@ -51,6 +52,7 @@ class Runner:
         self._limits = limits
         self._running: dict[str, Running] = {}
         self._closing = False
+        self.meter: Meter = NoMeter()
         machine = build([tool.kind for tool in tools])
         self.stored = machine.compile(checkpointer=archive.checkpointer)
         self.maker = Maker(archive, self.stored, machine.compile())
@@ -73,7 +75,7 @@ class Runner:
         """Make a response in a task of its own."""
         self._running[running.id] = running
         running.task = asyncio.get_running_loop().create_task(self.maker.make(running))
-        running.task.add_done_callback(partial(self._ended, running))
+        running.task.add_done_callback(partial(self._ended, running, self.meter.begun(running.ask.model)))
 
     async def run(self, running: Running) -> None:
         """Make a response and wait for its end. Raises `StoreUnavailable`."""
@@ -83,11 +85,12 @@ class Runner:
             if not running.task.cancelled() and (error := running.task.exception()):
                 raise error
 
-    def _ended(self, running: Running, task: asyncio.Task[None]) -> None:
+    def _ended(self, running: Running, ended: Ended, task: asyncio.Task[None]) -> None:
         if self._running.get(running.id) is running:
             del self._running[running.id]
         if not task.cancelled():
             task.exception()  # seen here; whoever awaits the task hears of it
+        ended(running.outcome, (running.log.response or {}).get("usage"))
 
     def _hold(self, ask: Ask, id: str, log: EventLog) -> Hold | None:
         """A response whose steps are kept while it is made is held, so that no two processes write it."""

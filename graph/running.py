@@ -10,6 +10,7 @@ from graph.errors import Json
 from graph.events import Emitter
 from graph.hold import Hold
 from graph.log import EventLog
+from graph.meter import Outcome
 from graph.ports import Head
 from graph.run import Run
 from graph.state import Entry
@@ -46,6 +47,15 @@ class Running:
     def recorded(self) -> bool:
         """Whether its events are kept."""
         return self.hold is not None and self.hold.recorded
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended, once its task has."""
+        if self.log.response is not None:
+            return self.log.response["status"]
+        if self.log.refused:
+            return "refused"
+        return "handed_on" if self.log.lost else "left"
 
     def stop(self, why: Stop) -> None:
         """End the task; what becomes of the response depends on why."""

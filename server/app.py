@@ -5,15 +5,15 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import Response
 
-from server import conversations, gateway, responses, websocket
-from server.http import RequestId, handle_failures, json_response
+from server import conversations, gateway, operations, responses, websocket
+from server.http import RequestId, handle_failures
+from server.metrics import Measured, Metrics
 from server.openapi import definitions
 from server.opening import open_house
-from server.settings import Settings
+from server.settings import Settings, shared_metrics
 from server.wire.request import AddItems, CreateConversation, CreateResponse
 
 
@@ -22,29 +22,25 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, Any]]:
-        async with open_house(settings) as house:
+        async with open_house(settings, metrics) as house:
             # What is alive now stays; collecting it over and over costs pauses of tens of milliseconds.
             gc.collect()
             gc.freeze()
             gc.set_threshold(50_000, 20, 20)
             yield {"house": house}
 
+    metrics = Metrics(shared_metrics())
     app = FastAPI(title="GraphNexus", lifespan=lifespan, docs_url=None, redoc_url=None)
     handle_failures(app)
     app.add_middleware(RequestId)
+    app.add_middleware(Measured, metrics=metrics)
     if settings.allowed_origins:
         every, pages = ["*"], settings.allowed_origins
         app.add_middleware(CORSMiddleware, allow_origins=pages, allow_methods=every, allow_headers=every)
-    for module in (websocket, responses, conversations, gateway):
+    for module in (websocket, responses, conversations, gateway, operations):
         app.include_router(module.router)
-    app.add_api_route("/health", health, methods=["GET"], include_in_schema=False)
     _describe(app)
     return app
-
-
-async def health(request: Request) -> Response:
-    """Ready: store open, requests served."""
-    return json_response({"status": "ok"})
 
 
 def _describe(app: FastAPI) -> None:

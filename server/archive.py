@@ -1,6 +1,7 @@
 """The store, as the runner sees it: fits `graph.runner.Archive`."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -12,8 +13,10 @@ from graph.state import Entry, Record
 
 
 class StoredArchive:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, kept: Callable[[float], None]) -> None:
+        """`kept` is told how long it took to write a batch of events, in seconds."""
         self._store = store
+        self._kept = kept
         self.checkpointer: Any = store.saver
         self.worker = store.runs.worker
 
@@ -66,7 +69,9 @@ class StoredArchive:
         return await self._store.runs.claim(response_id)
 
     async def append(self, hold: Hold, batch: Batch) -> None:
+        since = time.perf_counter()
         await self._store.runs.append(hold, batch)
+        self._kept(time.perf_counter() - since)
 
     async def finish(self, hold: Hold, batch: Batch) -> None:
         await self._store.runs.finish(hold, batch)

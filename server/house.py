@@ -13,6 +13,7 @@ from graph.runner import Runner
 from server.auth import Gate
 from server.body import read_json
 from server.keeper import Keeper
+from server.operations import Operations
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class House:
     gate: Gate
     strict: bool
     max_body_bytes: int
+    operations: Operations
     #: Keep the events of every stored response that is streamed.
     resumable_streams: bool = False
     #: How long a WebSocket may stay open.

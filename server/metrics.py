@@ -18,14 +18,13 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graph.errors import Json
-from graph.meter import Ended, Status
+from graph.meter import Ended, Outcome
 
 #: What is known of the database as a whole, asked for when the metrics are.
 FACTS = {
     "store_up": "1 while the database answers.",
     "queue_depth": "Background responses that wait for a process, on this database.",
     "queue_oldest_seconds": "Seconds that the oldest of them has waited.",
-    "queue_running": "Background responses being made, on this database.",
 }
 
 #: Names of models that are told apart; callers can make up more.
@@ -64,8 +63,8 @@ class Metrics:
         )
         text = "Seconds in which a response was made, by how it ended."
         self._made = Histogram("graphnexus_response_seconds", text, ["status"], registry=registry, buckets=_RESPONSE_S)
-        text = "Seconds from an event to its being on disk, for events that are kept."
-        self._kept = Histogram("graphnexus_event_kept_seconds", text, registry=registry, buckets=_KEPT_S)
+        text = "Seconds that writing a batch of kept events down took."
+        self._kept = Histogram("graphnexus_event_write_seconds", text, registry=registry, buckets=_KEPT_S)
 
     def _counters(self) -> None:
         registry = self._registry
@@ -104,15 +103,17 @@ class Metrics:
         self._active.inc()
         return partial(self._end, model, time.perf_counter())
 
-    def kept(self, waited_s: float) -> None:
-        self._kept.observe(waited_s)
+    def kept(self, seconds: float) -> None:
+        """A batch of events was written down."""
+        self._kept.observe(seconds)
 
-    def _end(self, model: str, since: float, status: Status, usage: Json | None) -> None:
+    def _end(self, model: str, since: float, outcome: Outcome, usage: Json | None) -> None:
         self._active.dec()
-        self._ended.labels(model, status).inc()
-        self._made.labels(status).observe(time.perf_counter() - since)
+        self._ended.labels(model, outcome).inc()
+        self._made.labels(outcome).observe(time.perf_counter() - since)
         for kind, count in _tokens(usage or {}).items():
-            self._tokens.labels(model, kind).inc(count)
+            if count:
+                self._tokens.labels(model, kind).inc(count)
 
     def _told_apart(self, model: str) -> str:
         if len(self._models) < _MODELS:

@@ -17,27 +17,33 @@ from nodes.webhooks import Endpoint, Webhooks
 from server import __version__
 from server.archive import StoredArchive
 from server.auth import Gate
+from server.health import Health
 from server.house import House
 from server.keeper import Keeper, Pulse
+from server.metrics import Metrics, Numbers
+from server.operations import Operations
 from server.secret import seal_of
-from server.settings import Settings
+from server.settings import Settings, shared_metrics
 
 
 @asynccontextmanager
-async def open_house(settings: Settings) -> AsyncGenerator[House]:
+async def open_house(settings: Settings, metrics: Metrics | None = None) -> AsyncGenerator[House]:
     """Open everything; on the way out let the runs end, or leave them to others, then close it in reverse."""
     database = settings.database
-    async with STORES[database.kind](database.place, cache_bytes=settings.cache_bytes, version=__version__) as store:
+    metrics = metrics or Metrics(shared_metrics())
+    options = {"cache_bytes": settings.cache_bytes, "pool": settings.database_pool, "version": __version__}
+    async with STORES[database.kind](database.place, **options) as store:
         models = _models(settings)
         models.warm()
         tools = await _tools(settings, store)
         limits = Limits(settings.max_model_turns, settings.hold_created_s, settings.reasoning_event_names)
-        runner = Runner(StoredArchive(store), models, tools, seal_of(settings), limits)
+        runner = Runner(StoredArchive(store, metrics.kept), models, tools, seal_of(settings), limits)
+        runner.meter = metrics
         background = Background(runner)
         engine = _engine(settings, store)
         pulse = Pulse(settings.lease_s, alone=database.kind == "sqlite")
         keeper = Keeper(store, runner, background, engine, _webhooks(settings), pulse)
-        async with keeper.keeping():
+        async with keeper.keeping(), metrics.refreshed(store.pool):
             try:
                 gate = Gate.of(settings, store.keys)
                 yield House(
@@ -51,6 +57,7 @@ async def open_house(settings: Settings) -> AsyncGenerator[House]:
                     gate=gate,
                     strict=settings.strict,
                     max_body_bytes=settings.max_body_bytes,
+                    operations=_operations(settings, store, engine, metrics, gate),
                     resumable_streams=settings.resumable_streams,
                     websocket_minutes=settings.websocket_minutes,
                 )
@@ -76,7 +83,9 @@ async def _tools(settings: Settings, store: Store) -> list[HostedTool]:
 
 
 def _webhooks(settings: Settings) -> Webhooks:
-    return Webhooks([Endpoint(hook.url, hook.signing_secret.get_secret_value(), hook.events) for hook in settings.webhook])
+    return Webhooks(
+        [Endpoint(hook.url, hook.signing_secret.get_secret_value(), hook.events) for hook in settings.webhook]
+    )
 
 
 def _engine(settings: Settings, store: Store) -> DurableEngine:
@@ -85,3 +94,12 @@ def _engine(settings: Settings, store: Store) -> DurableEngine:
     database = settings.database
     url = f"sqlite:///{database.path.with_name('engine.db')}" if database.path else database.url.get_secret_value()
     return DurableEngine(url, store.workers.id, capacity)
+
+
+def _operations(settings: Settings, store: Store, engine: DurableEngine, metrics: Metrics, gate: Gate) -> Operations:
+    async def queue() -> Numbers:
+        depth = await engine.depth()
+        return {"queue_depth": depth.queued, "queue_oldest_seconds": depth.oldest_s}
+
+    key = settings.metrics_key.get_secret_value() if settings.metrics_key else None
+    return Operations(metrics, Health(store.facts.clock), gate, key, queue, store.pool)

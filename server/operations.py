@@ -49,7 +49,7 @@ class Operations:
 
 
 def operations_of(request: Request) -> Operations:
-    return request.state.operations
+    return request.state.house.operations
 
 
 @router.get("/health")

@@ -106,6 +106,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Runs are ended while those who read them are still connected, so that a reader is told how it ended."""
+        self._house.operations.health.leaving = True
         self._house.keeper.drain()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._house.runner.close(self._grace_s))
