@@ -4,18 +4,23 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from checkpoints.conversations import Conversation, Conversations
+from checkpoints.database import Unusable
 from checkpoints.events import Events
 from checkpoints.facts import Facts
 from checkpoints.idempotency import Attempt, Idempotency
 from checkpoints.keys import Key, Keys
+from checkpoints.postgres import open_postgres
 from checkpoints.responses import Responses, Stored
 from checkpoints.runs import Claimed, Runs
 from checkpoints.sqlite import open_sqlite
 from checkpoints.store import Store
 from checkpoints.workers import Swept, Workers
 
-#: Name in the settings → `open(path, *, cache_bytes, synchronous, version)`, an async context manager giving a `Store`.
-STORES: dict[str, Callable[..., AbstractAsyncContextManager[Store]]] = {"sqlite": open_sqlite}
+#: Name in the settings → `open(path_or_url, *, cache_bytes, pool, version)`, an async context manager giving a `Store`.
+STORES: dict[str, Callable[..., AbstractAsyncContextManager[Store]]] = {
+    "sqlite": open_sqlite,
+    "postgresql": open_postgres,
+}
 
 __all__ = [
     "STORES",
@@ -33,6 +38,8 @@ __all__ = [
     "Store",
     "Stored",
     "Swept",
+    "Unusable",
     "Workers",
+    "open_postgres",
     "open_sqlite",
 ]

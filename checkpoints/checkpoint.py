@@ -75,10 +75,13 @@ class Checkpoints:
 
     def drop(self, rows: Rows, keys: Iterable[int]) -> None:
         """Delete checkpoints, and every byte that only they needed. Their responses are gone with them."""
+        if not (ordered := sorted(keys, reverse=True)):
+            return
+        rows.alone()
         lineages: set[int] = set()
         hashes: set[str] = set()
         threads: set[int] = set()
-        for key in sorted(keys, reverse=True):
+        for key in ordered:
             row = rows.execute(
                 "DELETE FROM checkpoint WHERE key = ? RETURNING thread, ns, id, parent_id, body", (key,)
             ).fetchone()
@@ -136,8 +139,9 @@ def key_of(rows: Rows, at: Address) -> int | None:
 def thread_key(rows: Rows, thread_id: str) -> int:
     """The short key of a thread, made when it is new."""
     row = rows.execute("SELECT key FROM thread WHERE id = ?", (thread_id,)).fetchone()
-    row = row or rows.execute("INSERT INTO thread (id) VALUES (?) RETURNING key", (thread_id,)).fetchone()
-    return row[0]
+    sql = "INSERT INTO thread (id) VALUES (?) ON CONFLICT DO NOTHING RETURNING key"
+    row = row or rows.execute(sql, (thread_id,)).fetchone()
+    return row[0] if row else thread_key(rows, thread_id)  # made by another between the two statements
 
 
 def copy(rows: Rows, row: Row, thread_id: str) -> None:

@@ -26,8 +26,19 @@ class Rows(Protocol):
 
     def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Found: ...
 
+    def alone(self) -> None:
+        """Call this before deleting what others may refer to: from here on nobody else is writing.
 
-#: What is done in one transaction.
+        The work may be begun anew for it, so call it before anything that cannot be undone.
+        """
+        ...
+
+
+class Unusable(Exception):
+    """The database cannot be used as it is. One line for the operator; nothing was written to it."""
+
+
+#: What is done in one transaction. It may be done again from the start, so it changes nothing but rows.
 Work = Callable[[Rows], T]
 
 
@@ -58,4 +69,8 @@ class Database(Protocol):
 
     def vacuum(self) -> Future[None]:
         """Make the room of all deleted rows good again, where `shrink` does not; may take long, and no write waits."""
+        ...
+
+    def pool(self) -> dict[str, int]:
+        """Figures of the connections, for metrics; of a file none."""
         ...

@@ -27,6 +27,11 @@ class LocalFeed:
         for event in self._watching.get(response_id, ()):
             event.set()
 
+    def tell_all(self) -> None:
+        for watching in self._watching.values():
+            for event in watching:
+                event.set()
+
     @contextmanager
     def watch(self, response_id: str) -> Generator[asyncio.Event]:
         event = asyncio.Event()

@@ -62,7 +62,7 @@ def _upsert(rows: Rows, key: int, record: Record, metadata: Json) -> None:
         "INSERT INTO response (id, owner, checkpoint, status, created_at, completed_at, previous_response_id, "
         "conversation_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET checkpoint = "
         "excluded.checkpoint, status = excluded.status, completed_at = excluded.completed_at, record = NULL "
-        "WHERE response.owner = excluded.owner AND (response.status IN ('queued', 'in_progress') OR ? IS NOT NULL)",
+        "WHERE response.owner = excluded.owner AND (response.status IN ('queued', 'in_progress') OR ? = 1)",
         (
             record["id"],
             record["owner"],
@@ -72,7 +72,7 @@ def _upsert(rows: Rows, key: int, record: Record, metadata: Json) -> None:
             record.get("completed_at"),
             record.get("previous_response_id"),
             metadata.get("conversation_id"),
-            metadata.get("response_id"),
+            int(metadata.get("response_id") is not None),
         ),
     )
 

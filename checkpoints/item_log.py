@@ -97,6 +97,12 @@ class LogCache:
                 _, (_, size_bytes) = self._logs.popitem(last=False)
                 self.size_bytes -= size_bytes
 
+    def clear(self) -> None:
+        """Forget everything: another server may answer next, which does not know the last of it."""
+        with self._lock:
+            self._logs.clear()
+            self.size_bytes = 0
+
     def cut(self, lineage: int, length: int) -> None:
         """Forget what is remembered of `lineage` from `length` on."""
         with self._lock:
@@ -141,8 +147,9 @@ class ItemLogs:
             known = rows.execute("SELECT epoch, closed FROM lineage WHERE id = ?", (parent.lineage,)).fetchone()
             if known and known[0] == own.epoch and self._begins_alike(rows, own, parent):
                 return self._continue(rows, own, parent, bool(known[1]))
-        lineage = _new_lineage(rows, own.epoch, None, 0)
-        return self._write(rows, own, LogRef(lineage, 0), None)
+        lineage, data = _new_lineage(rows, own.epoch, None, 0), dumps_plain(own[:])
+        _insert(rows, LogRef(lineage, 0), data)
+        return Kept(LogRef(lineage, len(own)), own, _SWELL * len(data))
 
     def _begins_alike(self, rows: Rows, log: ItemLog, parent: LogRef) -> bool:
         """One epoch may have forked: the entries where both end must be the same (they carry random ids)."""
@@ -157,20 +164,12 @@ class ItemLogs:
         if len(log) < parent.length:
             lineage = _new_lineage(rows, log.epoch, parent.lineage, len(log))
             return Kept(LogRef(lineage, len(log)), log, self._size_of(log, parent))
-        taken = (
-            closed
-            or rows.execute(
-                "SELECT 1 FROM log WHERE lineage = ? AND start = ?", (parent.lineage, parent.length)
-            ).fetchone()
-        )
-        lineage = _new_lineage(rows, log.epoch, parent.lineage, parent.length) if taken else parent.lineage
-        return self._write(rows, log, LogRef(lineage, parent.length), parent)
-
-    def _write(self, rows: Rows, log: ItemLog, at: LogRef, parent: LogRef | None) -> Kept:
-        data = dumps_plain(log[at.length :])
-        rows.execute("INSERT INTO log (lineage, start, data) VALUES (?, ?, ?)", (*at, data))
-        before = self._size_of(log, parent) if parent else 0
-        return Kept(LogRef(at.lineage, len(log)), log, before + _SWELL * len(data))
+        data = dumps_plain(log[parent.length :])
+        lineage = parent.lineage
+        if closed or not _insert(rows, parent, data):
+            lineage = _new_lineage(rows, log.epoch, parent.lineage, parent.length)
+            _insert(rows, LogRef(lineage, parent.length), data)
+        return Kept(LogRef(lineage, len(log)), log, self._size_of(log, parent) + _SWELL * len(data))
 
     def _size_of(self, log: ItemLog, ref: LogRef) -> int:
         known = self._cache.size_of(ref.lineage)
@@ -194,6 +193,12 @@ def _entries(chunks: Iterable[tuple[int, int, bytes]]) -> list[Entry]:
     for start, upto, data in chunks:
         entries += orjson.loads(data)[: upto - start]
     return entries
+
+
+def _insert(rows: Rows, at: LogRef, data: bytes) -> bool:
+    """Write a chunk; False when another has written there before."""
+    sql = "INSERT INTO log (lineage, start, data) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+    return rows.execute(sql, (*at, data)).rowcount == 1
 
 
 def _new_lineage(rows: Rows, epoch: str, parent: int | None, fork_at: int) -> int:

@@ -2,27 +2,25 @@
 
 import asyncio
 import sqlite3
-from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Literal, NamedTuple, TypeVar, cast
+from typing import Literal, TypeVar, cast
 
-from checkpoints.database import Rows, Work
+from checkpoints.database import Rows, Unusable, Work
 from checkpoints.feed import LocalFeed
+from checkpoints.item_log import LogCache
+from checkpoints.schema import must_migrate
 from checkpoints.store import Store, store_on
+from checkpoints.writes import Writes
 from graph.errors import StoreUnavailable
 
 T = TypeVar("T")
 Synchronous = Literal["NORMAL", "FULL"]
 
-#: The newest migration; a database that is there already starts without loading Alembic.
-HEAD = "0002"
 _READERS = 2
-#: Writes in one transaction at most.
-_BATCH = 64
 _BUSY_S = 30.0
 #: An item log's chunk is clustered with its key; on larger pages it fits without an overflow page.
 _PAGE_BYTES = 8192
@@ -47,31 +45,32 @@ _PASSING = {
 _RETRY_AFTER_S = 5
 
 
-class Damaged(Exception):
+class Damaged(Unusable):
     """The file is no database, or not a whole one. Nothing was written to it."""
 
 
 @asynccontextmanager
 async def open_sqlite(
-    path: Path, *, cache_bytes: int = 128 * 2**20, synchronous: Synchronous = "NORMAL", version: str = ""
+    path: Path,
+    *,
+    cache_bytes: int = 128 * 2**20,
+    pool: int = _READERS,
+    synchronous: Synchronous = "NORMAL",
+    version: str = "",
 ) -> AsyncGenerator[Store]:
     """Open the file, making and migrating it as needed; closing waits for the writes under way.
 
-    `cache_bytes` bounds the decoded logs kept in memory. With `NORMAL` a killed process loses nothing that was
+    `cache_bytes` bounds the decoded logs kept in memory, `pool` the connections that read, of which more than two are
+    of no use. With `NORMAL` a killed process loses nothing that was
     acknowledged, and a power cut may lose the last moments; `FULL` waits for the disk at every commit. `version` is
-    what the process says of itself to others. Raises `Damaged`.
+    what the process says of itself to others. Raises `Damaged`, or another `Unusable`.
     """
     await asyncio.to_thread(_prepare, path)
-    database = await asyncio.to_thread(SqliteDatabase, path, synchronous)
+    database = await asyncio.to_thread(SqliteDatabase, path, synchronous, min(pool, _READERS))
     try:
-        yield store_on(database, LocalFeed(), cache_bytes, version)
+        yield store_on(database, LocalFeed(), LogCache(cache_bytes), version)
     finally:
         await asyncio.to_thread(database.close)
-
-
-class _Write(NamedTuple):
-    work: Work[Any]
-    done: Future[Any]
 
 
 class SqliteDatabase:
@@ -80,49 +79,29 @@ class SqliteDatabase:
     clock = "((julianday('now') - 2440587.5) * 86400.0)"
     size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
 
-    def __init__(self, path: Path, synchronous: Synchronous) -> None:
-        self._writer = ThreadPoolExecutor(1, "store-writer")
-        self._waiting: deque[_Write] = deque()
-        self._readers = ThreadPoolExecutor(_READERS, "store-reader")
+    def __init__(self, path: Path, synchronous: Synchronous, readers: int = _READERS) -> None:
+        self._readers = ThreadPoolExecutor(readers, "store-reader")
         self._connection = _connect(path, synchronous)
         self._idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
-        for _ in range(_READERS):
+        for _ in range(readers):
             self._idle.put(_connect(path, synchronous))
+        # Longer than another process may keep us waiting.
+        self._writes = Writes(lambda work: _transact(self._connection, "IMMEDIATE", work), 2 * _BUSY_S)
 
     def read(self, work: Work[T]) -> Future[T]:
         return self._readers.submit(self._read, work)
 
     def write(self, work: Work[T]) -> Future[T]:
-        """Writes that wait for each other share a transaction; one that fails is undone alone."""
-        done: Future[T] = Future()
-        self._waiting.append(_Write(work, done))
-        self._writer.submit(self._write_waiting)
-        return done
-
-    def _write_waiting(self) -> None:
-        count = min(len(self._waiting), _BATCH)
-        batch = [write for _ in range(count) if (write := self._waiting.popleft()).done.set_running_or_notify_cancel()]
-        if batch and not self._write_all(batch):
-            for write in batch:
-                self._write_all([write])
-
-    def _write_all(self, batch: Sequence[_Write]) -> bool:
-        """In one transaction; False when one of several failed and none is written."""
-        try:
-            results = _transact(self._connection, "IMMEDIATE", lambda rows: [write.work(rows) for write in batch])
-        except Exception as error:  # whatever it is, it belongs to whoever waits for it
-            if len(batch) == 1:
-                batch[0].done.set_exception(error)
-            return len(batch) == 1
-        for write, result in zip(batch, results, strict=True):
-            write.done.set_result(result)
-        return True
+        return self._writes.add(work)
 
     def shrink(self) -> Future[bool]:
-        return self._writer.submit(_shrink, self._connection)
+        return self._writes.between(lambda: _shrink(self._connection))
 
     def vacuum(self) -> Future[None]:
-        return self._writer.submit(_empty_journal, self._connection)
+        return self._writes.between(lambda: _empty_journal(self._connection))
+
+    def pool(self) -> dict[str, int]:
+        return {}
 
     def _read(self, work: Work[T]) -> T:
         connection = self._idle.get()
@@ -134,15 +113,25 @@ class SqliteDatabase:
     def close(self) -> None:
         """Waits for the work given so far."""
         self._readers.shutdown()
-        self._writer.shutdown()
-        for _ in range(_READERS):
+        self._writes.close()
+        while not self._idle.empty():
             self._idle.get().close()
         self._connection.close()
 
 
+class _Connection(sqlite3.Connection):
+    def alone(self) -> None:
+        """Nobody writes beside the transaction that writes."""
+
+
 def _connect(path: Path, synchronous: Synchronous = "NORMAL") -> sqlite3.Connection:
     connection = sqlite3.connect(
-        path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
+        path,
+        timeout=_BUSY_S,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=_Connection,
+        cached_statements=256,
     )
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
@@ -219,7 +208,7 @@ def _prepare(path: Path) -> None:
         current = _version(connection)
     finally:
         connection.close()
-    if current != HEAD:
+    if must_migrate(current):
         from checkpoints.migrations import migrate
 
         migrate(f"sqlite:///{path}")

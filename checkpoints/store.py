@@ -1,6 +1,7 @@
 """Everything that is kept, on one database."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from checkpoints.checkpoint import Checkpoints
@@ -33,12 +34,13 @@ class Store:
     facts: Facts
     idempotency: Idempotency
     retention: Retention
+    #: Figures of its connections, for metrics; of a file none.
+    pool: Callable[[], dict[str, int]]
 
 
-def store_on(database: Database, feed: Feed, cache_bytes: int, version: str) -> Store:
+def store_on(database: Database, feed: Feed, cache: LogCache, version: str) -> Store:
     """The parts of a store, for a process that is given an id of its own."""
     worker = secrets.token_hex(8)
-    cache = LogCache(cache_bytes)
     logs = ItemLogs(cache)
     checkpoints = Checkpoints(logs)
     responses = Responses(database, checkpoints, logs)
@@ -54,4 +56,5 @@ def store_on(database: Database, feed: Feed, cache_bytes: int, version: str) -> 
         facts=Facts(database),
         idempotency=Idempotency(database, worker),
         retention=Retention(database, checkpoints, responses, conversations),
+        pool=database.pool,
     )

@@ -15,6 +15,7 @@ from checkpoints import STORES, Store, Stored
 from graph.errors import ToolFailed
 from graph.ids import item_ids, new_id
 from graph.state import Call, Entry, InputState, Record, State
+from tests import postgres
 
 REQUEST = {"model": "demo", "instructions": "Answer briefly. " * 25, "tools": [], "temperature": 1.0}
 ANSWER = "An answer of about two hundred and fifty bytes. " * 4
@@ -136,8 +137,13 @@ class Caller:
 
 @asynccontextmanager
 async def opened(name: str, path: Path, **options: Any) -> AsyncIterator[Caller]:
-    async with STORES[name](path, **options) as store:
+    async with STORES[name](place_of(name, path), **options) as store:
         yield Caller(store)
+
+
+def place_of(name: str, path: Path) -> Path | str:
+    """What a kind of store opens that goes by this path here."""
+    return postgres.url_of(path) if name == "postgresql" else path
 
 
 async def state_at(caller: Caller, config: Any) -> Any:
@@ -145,8 +151,10 @@ async def state_at(caller: Caller, config: Any) -> Any:
     return (await caller.graph.aget_state(config)).values
 
 
-def used_bytes(path: Path) -> int:
-    """What a SQLite file holds, free pages not counted."""
+def used_bytes(name: str, path: Path) -> int:
+    """What is kept, room for more not counted."""
+    if name == "postgresql":
+        return postgres.used_bytes(postgres.url_of(path))
     connection = sqlite3.connect(path)
     try:
         pages, free, size = (

@@ -9,6 +9,7 @@ from langgraph.checkpoint.conformance import checkpointer_test, validate
 from langgraph.checkpoint.conformance.capabilities import Capability
 
 from checkpoints import STORES
+from tests.store_graph import place_of
 
 
 @pytest.mark.parametrize("name", STORES)
@@ -19,7 +20,7 @@ async def test_saver_passes_the_whole_conformance_suite(name: str, tmp_path: Pat
     async def saver() -> AsyncIterator[BaseCheckpointSaver[str]]:
         nonlocal made
         made += 1
-        async with STORES[name](tmp_path / f"{made}.db") as store:
+        async with STORES[name](place_of(name, tmp_path / f"{made}.db")) as store:
             yield store.saver
 
     report = await validate(saver)

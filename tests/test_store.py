@@ -28,12 +28,12 @@ async def test_thousand_turns_cost_what_they_add_and_fork_anywhere(name: str, tm
             began = time.process_time()
             chain.append(await caller.ask(f"Question {turn}", chain[-1] if chain else None))
             costs.append(time.process_time() - began)
-    whole = used_bytes(path)
+    whole = used_bytes(name, path)
     assert whole / 1000 <= 3500
     assert statistics.median(costs[-50:]) <= 2 * statistics.median(costs[5:55])
     async with opened(name, path) as caller:
         fork = await caller.ask("Another way", await caller.stored(chain[499].record["id"]))
-    assert used_bytes(path) - whole <= 32 * 1024
+    assert used_bytes(name, path) - whole <= 32 * 1024
     async with opened(name, path) as caller:
         expected = [f"Question {turn}" for turn in range(1000)]
         assert await caller.questions(fork) == [*expected[:500], "Another way"]
@@ -62,10 +62,10 @@ async def test_branch_of_many_steps_is_stored_once(name: str, tmp_path: Path) ->
     path = tmp_path / "store.db"
     async with opened(name, path) as caller:
         chain = await caller.chain(200)
-    before = used_bytes(path)
+    before = used_bytes(name, path)
     async with opened(name, path) as caller:
         await caller.ask("With every step stored", chain[100], durability="sync")
-    assert used_bytes(path) - before <= 80 * 1024, "the 100 turns before the fork were stored again"
+    assert used_bytes(name, path) - before <= 80 * 1024, "the 100 turns before the fork were stored again"
 
 
 async def test_edit_starts_a_log_of_its_own_and_leaves_the_old_one(name: str, tmp_path: Path) -> None:

