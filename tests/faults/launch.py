@@ -4,6 +4,7 @@
 `FAULTS_VERSION` the version it takes itself for.
 """
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator
@@ -12,12 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import server
-from checkpoints import STORES, Store, open_sqlite
+from checkpoints import STORES, Store, open_postgres, open_sqlite
 from checkpoints.feed import LocalFeed
+from checkpoints.item_log import LogCache
+from checkpoints.listen import listening
+from checkpoints.postgres import PostgresDatabase
 from checkpoints.sqlite import SqliteDatabase
 from checkpoints.store import store_on
 from tests.faults.agent import Agent
 from tests.faults.watched import Watched
+
+CACHE_BYTES = 2**20
 
 
 def main() -> None:
@@ -25,7 +31,8 @@ def main() -> None:
         shift_clock(wrong_by)
     server.__version__ = os.environ.get("FAULTS_VERSION", server.__version__)
     if port := os.environ.get("FAULTS_PORT"):
-        STORES["sqlite"] = _sqlite(Agent(int(port)))
+        agent = Agent(int(port))
+        STORES.update(sqlite=_sqlite(agent), postgresql=_postgresql(agent))
     from server.cli import main as command_line
 
     command_line()
@@ -40,16 +47,30 @@ def shift_clock(by_s: float) -> None:
 
 def _sqlite(agent: Agent) -> Any:
     @asynccontextmanager
-    async def opened(
-        path: Path, *, cache_bytes: int = 2**20, synchronous: Any = "NORMAL", version: str = ""
-    ) -> AsyncGenerator[Store]:
+    async def opened(path: Path, *, version: str = "", **_: Any) -> AsyncGenerator[Store]:
         async with open_sqlite(path):  # makes and migrates it
             pass
-        database = SqliteDatabase(path, synchronous)
+        database = SqliteDatabase(path, "NORMAL")
         try:
-            yield store_on(Watched(database, agent), LocalFeed(), cache_bytes, version)
+            yield store_on(Watched(database, agent), LocalFeed(), LogCache(CACHE_BYTES), version)
         finally:
-            database.close()
+            await asyncio.to_thread(database.close)
+
+    return opened
+
+
+def _postgresql(agent: Agent) -> Any:
+    @asynccontextmanager
+    async def opened(url: str, *, pool: int = 10, version: str = "", **_: Any) -> AsyncGenerator[Store]:
+        async with open_postgres(url, pool=1):
+            pass
+        cache = LogCache(CACHE_BYTES)
+        database = PostgresDatabase(url, pool, cache.clear)
+        try:
+            async with listening(url) as feed:
+                yield store_on(Watched(database, agent), feed, cache, version)
+        finally:
+            await asyncio.to_thread(database.close)
 
     return opened
 

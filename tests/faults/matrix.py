@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.table import Table
 
 from tests.faults.arena import Arena, arena
 from tests.faults.cell import FAULTS, Outcome
+from tests.faults.control import Passed
 from tests.faults.point import Point
 from tests.faults.reader import Reader
 from tests.faults.scene import PLACES
@@ -25,18 +27,30 @@ def points_of(kind: str) -> list[Point]:
 
 def transactions(here: Arena) -> list[Point]:
     """Recorded from one response that nothing happens to."""
+    before = here.say()
     here.control.tell({"arm": None})
     since = len(here.control.passed)
-    reader = Reader(here.servers, here.scene().body()).start()
+    reader = Reader(here.servers, here.scene().body(previous_response_id=before["id"])).start()
     assert reader.over(20), f"no end without a fault: {reader.problems}"
     reader.stop()
     assert not here.left_over(5)
     found: dict[str, Point] = {}
     for passed in here.control.passed[since:]:
         if passed.when == "after" and passed.name not in _OTHERS:
-            event = passed.events.start if passed.name.startswith("events ") else None
-            found.setdefault(passed.name, Point(passed.name, event=event))
-    return [Point(p.name, when, p.event) for p in found.values() for when in ("before", "within", "after")]
+            point = _point(passed, reader)
+            found.setdefault(point.name, point)
+    steps = [name for name in found if name.startswith("checkpoint")]
+    found |= {name: replace(found[name], label=f"checkpoint {at}") for at, name in enumerate(steps)}
+    return [replace(point, when=when) for point in found.values() for when in ("before", "within", "after")]
+
+
+def _point(passed: Passed, reader: Reader) -> Point:
+    """A batch of events is called by the kind of its first; the others of that kind are no rows of their own."""
+    if not passed.name.startswith("events "):
+        return Point(passed.name)
+    first = passed.events.start
+    kind = reader.frames[first].split(b"\n")[0].decode().removeprefix("event: response.")
+    return Point(f"events from {kind}", event=first)
 
 
 def table(kind: str, outcomes: Sequence[Outcome]) -> str:

@@ -24,6 +24,9 @@ class Seen:
             self._written.append((verb.split()[0], table, {**values, "": sql}))
         return self._rows.execute(sql, parameters)
 
+    def alone(self) -> None:
+        self._rows.alone()
+
     @property
     def name(self) -> str:
         """Empty for what only reads."""

@@ -14,9 +14,12 @@ class Point:
     when: Literal["before", "within", "after"] | None = None
     #: The transaction that carries this event, whatever its name.
     event: int | None = None
+    #: What the matrix calls it, where that is not its name.
+    label: str = ""
 
     def __str__(self) -> str:
-        return f"{self.when} {self.name}" if self.when else self.name
+        called = self.label or self.name
+        return f"{self.when} {called}" if self.when else called
 
 
 class Hold(Protocol):

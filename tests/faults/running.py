@@ -1,0 +1,29 @@
+"""Cells in several processes, each with an arena of its own."""
+
+import multiprocessing
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from tests.faults.arena import arena
+from tests.faults.cell import Outcome, run
+from tests.faults.point import Point
+
+Cell = tuple[Point, str]
+
+
+def run_all(kind: str, cells: Sequence[Cell], jobs: int) -> list[Outcome]:
+    shares = [cells[at::jobs] for at in range(jobs)]
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        done = pool.map(run_share, [kind] * jobs, shares)
+        return [outcome for share in done for outcome in share]
+
+
+def run_share(kind: str, cells: Sequence[Cell]) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    with tempfile.TemporaryDirectory() as directory, arena(kind, Path(directory)) as here:
+        for at, (point, fault) in enumerate(cells):
+            outcomes.append(run(here, point, fault, in_conversation=at % 2 == 1))
+            print(f"{kind}: {point}, {fault}: {outcomes[-1]}", *outcomes[-1].problems, sep="\n    ", flush=True)
+    return outcomes
