@@ -209,6 +209,8 @@ class OpenItem:
     def abandon(self) -> Item:
         if self.before_abandon:
             self.before_abandon()
+        if self.item["type"] == "mcp_list_tools":
+            self.phase("failed")  # it has no status to say so
         if self.item["type"] in _WITHOUT_STATUS:
             return self.close()
         return self.close(status="incomplete")

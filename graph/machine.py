@@ -64,7 +64,7 @@ async def load(state: State, runtime: Runtime[Run]) -> Change:
 
 
 async def taken(run: Run, history: list[Entry], given: str | Sequence[Json]) -> list[Entry]:
-    """The entries an input adds. Raises `RequestError` when they cannot follow `history`, or that has gone meanwhile."""
+    """The entries an input adds. Raises `RequestError` when they cannot follow `history`, or it has gone meanwhile."""
     if run.expected_items not in (None, len(history)):
         raise unknown_parent(run.previous_response_id)
     added = await entries_of(given, run)

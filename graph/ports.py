@@ -86,6 +86,11 @@ class Shown(Protocol):
     @property
     def id(self) -> str: ...
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything was said of it since it was added."""
+        ...
+
     def phase(self, name: str) -> None:
         """`response.<item type>.<name>`, e.g. `searching`; also the item's status where the type has it."""
         ...
@@ -120,7 +125,10 @@ class Function(Protocol):
         ...
 
     def announce(self, shown: Shown, arguments: str) -> None:
-        """Say the events that come before execution, `in_progress` first; `arguments` is what the model wrote."""
+        """Say the events that come before execution, `in_progress` first; `arguments` is what the model wrote.
+
+        Of an item that has `begun` they were said by a process that died: nothing more is to be said.
+        """
         ...
 
     async def run(self, arguments: Json, shown: Shown) -> Outcome:

@@ -88,8 +88,13 @@ def _say(run: Run, entry: Entry) -> None:
     if item["id"] in {done["id"] for done in run.emitter.done.values()}:
         return
     shown = next((opened for opened in run.emitter.opened if opened.id == item["id"]), None)
+    call = entry.get("call")
+    function = run.functions.get(call["name"]) if call else None
     if shown is None:
-        shown = run.emitter.open({**item, "status": "in_progress"} if "status" in item else item)
+        going_on = {**item, "status": "in_progress"} if "status" in item else item
+        shown = run.emitter.open({**function.item(), "id": item["id"]} if function else going_on)
+    if call and function:
+        function.announce(shown, call["arguments"])
     if "reply" in entry and item.get("status") in ("completed", "failed"):
         shown.phase(item["status"])
     shown.close(**item)
@@ -103,8 +108,7 @@ def _open(run: Run, call: Call) -> None:
         raise RequestError(f"The tool '{call['name']}', which is to be called next, is not offered any more.")
     shown = next((opened for opened in run.emitter.opened if opened.id == call["item_id"]), None)
     shown = shown or run.emitter.open({**function.item(), "id": call["item_id"]})
-    if not shown.begun:
-        function.announce(shown, call["arguments"])
+    function.announce(shown, call["arguments"])
     run.shown[shown.id] = shown
 
 

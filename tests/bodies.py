@@ -5,8 +5,9 @@ Source: contract, section 7.3.
 """
 
 import json
-import re
 from typing import Any
+
+import regex
 
 from tests.schema import Json, demand
 
@@ -180,7 +181,10 @@ class Body:
             demand(item.get(key) == self._added.get(key), f"{key} changed between added and done of {self.id}")
         order = "" if kind in _BARE or _deletes(item) else _ORDER.get(kind)
         demand(order is not None, f"no grammar for {kind}")
-        demand(bool(re.fullmatch(order or "", self._words)), f"events of {kind}: {self._words or 'none'}")
+        # A hosted call that was cut off stops anywhere on its way.
+        cut = item.get("status") == "incomplete" and (order or "").startswith("in_progress")
+        legal = regex.fullmatch(order or "", self._words, partial=cut)
+        demand(bool(legal), f"events of {kind}: {self._words or 'none'}")
         demand(item.get("status") in _ENDED, f"{kind} is done with status {item.get('status')}")
         unchanged = item == self._added | {key: item[key] for key in ("status",) if key in item}
         demand(kind not in _UNCHANGED or unchanged, f"{kind} changed between added and done")

@@ -58,6 +58,8 @@ class McpFunction:
 
     def announce(self, shown: Shown, arguments: str) -> None:
         self._written[shown.id] = arguments
+        if shown.begun:
+            return
         shown.phase("in_progress")
         shown.event("mcp_call_arguments.delta", delta=arguments)
         shown.event("mcp_call_arguments.done", arguments=arguments)
