@@ -3,8 +3,8 @@
 import asyncio
 import gc
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from socket import socket
 from typing import TYPE_CHECKING, Annotated
@@ -46,13 +46,10 @@ def serve(settings: Settings) -> None:
     log.configure(settings.log_level, settings.log_format)
     _make_directory(settings)
     check_workers(settings)
-    if settings.database.kind == "postgresql":
-        asyncio.run(_check_shared(settings))
-    else:
-        check_reach(settings, lambda: bool(asyncio.run(_kept_keys(settings))))
-    with _listen(settings) as listening, occupied(settings.database):
-        _check_file(settings)
-        status = serve(settings, listening)
+    with occupied(settings.database):
+        asyncio.run(_check_store(settings))
+        with _listen(settings) as listening:
+            status = serve(settings, listening)
     sys.exit(status)
 
 
@@ -159,33 +156,32 @@ async def _kept_keys(settings: Settings) -> list["Key"]:
         return await store.keys.list()
 
 
-def _open(settings: Settings) -> AbstractAsyncContextManager["Store"]:
-    from checkpoints import STORES
+@asynccontextmanager
+async def _open(settings: Settings) -> AsyncGenerator["Store"]:
+    """The store, or one line that says why there is none: exit status 2 when it never can be, 1 when it is away."""
+    from checkpoints import STORES, Unusable
+    from graph.errors import StoreUnavailable
 
     _make_directory(settings)
-    _check_file(settings)
-    return STORES[settings.database.kind](settings.database.place)
-
-
-def _check_file(settings: Settings) -> None:
-    from checkpoints.sqlite import Damaged, check
-
-    if settings.database.path is None:
-        return
     try:
-        check(settings.database.path)
-    except Damaged as damaged:
-        raise BadSetting(f"data_dir: {damaged}") from None
+        async with STORES[settings.database.kind](settings.database.place) as store:
+            yield store
+    except Unusable as unusable:
+        setting = "database_url" if settings.database_url else "data_dir"
+        raise BadSetting(f"{setting}: {unusable}") from None
+    except StoreUnavailable as away:
+        sys.exit(f"graphnexus: {settings.database}: {away.message}")
 
 
-async def _check_shared(settings: Settings) -> None:
-    """What a database that is shared must be asked before a replica joins; it is migrated on the way."""
+async def _check_store(settings: Settings) -> None:
+    """What is known only when it is open; it is migrated on the way."""
     from server.secret import check_seal
 
     async with _open(settings) as store:
         keys = await store.keys.list()
         check_reach(settings, lambda: bool(keys))
-        await check_seal(settings, store.facts)
+        if settings.database.kind == "postgresql":
+            await check_seal(settings, store.facts)
 
 
 def _listen(settings: Settings) -> socket:

@@ -15,6 +15,8 @@ from types import FrameType
 
 import uvicorn
 
+from checkpoints import STORES
+from graph.errors import StoreUnavailable
 from server import banner, log, supervisor
 from server.house import House
 from server.settings import BadSetting, Settings, share_metrics
@@ -128,6 +130,7 @@ def _work(settings: Settings, listening: socket.socket, line: Connection, first:
     os.setpgrp()  # Ctrl-C goes to the supervisor alone, which tells the others
     gc.disable()
     log.configure(settings.log_level, settings.log_format)
+    asyncio.run(_reach(settings))
 
     async def announce(address: str, house: House) -> None:
         asyncio.get_running_loop().add_reader(line.fileno(), _orphaned, line)
@@ -139,6 +142,15 @@ def _work(settings: Settings, listening: socket.socket, line: Connection, first:
             line.send_bytes(b"")
 
     sys.exit(run(settings, listening, announce))
+
+
+async def _reach(settings: Settings) -> None:
+    """End with one line while the database is away; the supervisor tries again."""
+    try:
+        async with STORES[settings.database.kind](settings.database.place):
+            pass
+    except StoreUnavailable as away:
+        sys.exit(f"graphnexus: {settings.database}: {away.message}")
 
 
 def _orphaned(line: Connection) -> None:

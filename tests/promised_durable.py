@@ -71,4 +71,36 @@ _SOCKET = promises(
     websocket.codex             Codex works over a WebSocket.
     """,
 )
-DURABLE: list[Promise] = [*_BACKGROUND, *_REPEATED, *_SOCKET]
+_QUEUE = promises(
+    "issue Durable runs",
+    """
+    queue.once                  What is submitted is made once, however often it is submitted.
+    queue.again                 What was handed back is made again.
+    queue.limits                A process makes no more responses at once than it may, nor of one owner.
+    queue.fair                  Who asks once does not wait behind who asks much.
+    queue.recovered             What a killed process has taken from the queue is taken over once.
+    queue.given_up              What never comes to an end is given up.
+    queue.drained               A process that stops takes no more, and leaves what it has to others.
+    queue.tidied                What has ended leaves nothing in the queue; what is in it is JSON.
+    queue.told                  A notice is told, and told again later, across any crash.
+    crash.goes_on               A response goes on where it was when its killed server starts again.
+    crash.replica               Another replica finishes what a killed one has begun, within ten seconds.
+    crash.handed_over           What a stopped server leaves goes on at once elsewhere, or when it starts again.
+    crash.sleeper               A server that slept longer than its lease writes nothing, and goes on serving.
+    crash.given_up              A response whose process dies each time fails.
+    crash.queue_lost            What waits is made even when the queue itself was lost.
+    """,
+)
+_OPERATIONS = promises(
+    "issue Durable runs",
+    """
+    operations.workers          Several processes serve one port; one that dies is replaced, and none is missed.
+    operations.one_key          Replicas share the key that seals; one with another key is refused.
+    operations.health           While its database is away a server is not healthy, yet alive; it comes back by itself.
+    operations.metrics          Requests, responses, tokens and the queue are counted, over all processes of a port.
+    operations.metrics_key      Metrics are an operator's: keys of callers do not open them.
+    operations.doctor           `doctor` says how the database is, and never with its password.
+    operations.compose          The files for containers say only what the server understands.
+    """,
+)
+DURABLE: list[Promise] = [*_BACKGROUND, *_REPEATED, *_SOCKET, *_QUEUE, *_OPERATIONS]
