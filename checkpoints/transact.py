@@ -93,6 +93,7 @@ class Transact:
                 "use_listen_notify": False,
                 "log_level": "WARNING",
                 "max_executor_threads": 8,
+                "notification_listener_polling_interval_sec": 0.2,  # nothing is notified; closing waits for it
                 "scheduler_polling_interval_sec": 3600.0,
             }
         )

@@ -73,18 +73,24 @@ class Keeper:
         #: Ours by the store and made by nothing here, since when.
         self._idle: dict[str, float] = {}
         self._seldom_at = 0.0
+        #: Set to look at once.
+        self._soon = asyncio.Event()
 
     @asynccontextmanager
     async def keeping(self) -> AsyncGenerator[None]:
         """Look after the responses until the end, at which those of this process are left to others."""
         await self._store.workers.beat()
         self._take(await self._store.workers.sweep(0 if self._pulse.alone else self._pulse.lease_s))
-        self._spawn(self._engine.start(self))
+        self._spawn(self._start())
         self._spawn(self._watch())
         try:
             yield
         finally:
             await self._close()
+
+    async def _start(self) -> None:
+        await self._engine.start(self)
+        self._soon.set()
 
     def drain(self) -> None:
         """Take no more responses from the queue."""
@@ -138,7 +144,9 @@ class Keeper:
         """Until it is cancelled, whatever happens: a process whose keeper has died would be dead to all others."""
         lost = False
         while True:
-            await asyncio.sleep(self._pulse.lease_s / 4)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._soon.wait(), self._pulse.lease_s / 4)
+            self._soon.clear()
             try:
                 await self._look()
                 if lost:
