@@ -17,8 +17,8 @@ _GONE = (
 )
 _DEAD = "NOT EXISTS (SELECT 1 FROM worker WHERE worker.id = idempotency.worker)"
 _BEGUN = (
-    "SELECT EXISTS (SELECT 1 FROM event WHERE response_id = ? AND start = 0) OR EXISTS "
-    "(SELECT 1 FROM response WHERE id = ? AND status NOT IN ('queued', 'in_progress'))"
+    "SELECT 1 FROM response WHERE id = ? AND (status NOT IN ('queued', 'in_progress') "
+    "OR EXISTS (SELECT 1 FROM event WHERE response_id = response.id AND start = 0))"
 )
 
 
@@ -69,8 +69,8 @@ def _take(rows: Rows, row: tuple[str, str, bytes, str, str], clock: str) -> Atte
     found = rows.execute(sql, row[:2]).fetchone()
     if found is None:  # given back between the two statements
         return _take(rows, row, clock)
-    begun = rows.execute(_BEGUN, (found[0], found[0])).fetchone()[0]
-    return Attempt(found[0], bytes(found[1]), bool(begun))
+    begun = rows.execute(_BEGUN, found[:1]).fetchone() is not None
+    return Attempt(found[0], bytes(found[1]), begun)
 
 
 def _free(rows: Rows, named: tuple[str, str], clock: str) -> None:

@@ -11,7 +11,7 @@ from graph.errors import Failure, Json, Unavailable
 from graph.runner import Running
 from server.house import House
 from server.http import failure_response, json_response, unless_left
-from server.reading import current, followed, stored_of, until_ended
+from server.reading import ended, followed
 from server.sse import EventStream
 
 
@@ -54,8 +54,10 @@ class Creation:
 
     async def _elsewhere(self, running: Running) -> Response:
         """The response has left this process: if it is kept, another one ends it."""
-        if self.ask.resumable:
-            await until_ended(self.house, running.id, self.receive)
-            return json_response(await current(self.house, await stored_of(self.house, self.ask.owner, running.id)))
-        gone = Unavailable("The response was given up: the server is shutting down.", retry_after_s=5)
-        return failure_response(gone, accepted=True)
+        if not self.ask.resumable:
+            gone = Unavailable("The response was given up: the server is shutting down.", retry_after_s=5)
+            return failure_response(gone, accepted=True)
+        try:
+            return json_response(await ended(self.house, self.ask.owner, running.id, self.receive))
+        except Failure as failure:  # who asks again, with the same key, joins
+            return failure_response(failure)

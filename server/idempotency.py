@@ -15,7 +15,7 @@ from graph.errors import RequestError
 from graph.ids import new_id
 from server.creation import Creation
 from server.http import json_response, unless_left
-from server.reading import current, replay, stored_of, until_ended
+from server.reading import current, ended, replay, stored_of
 
 _REPLAYED = {"idempotent-replayed": "true"}
 _MAX_CHARS = 255
@@ -80,10 +80,9 @@ async def _again(creation: Creation, response_id: str) -> Response:
     stored = await stored_of(house, owner, response_id)
     if creation.streamed:
         return await replay(house, stored, headers=_REPLAYED)
-    if not creation.ask.background:
-        await until_ended(house, response_id, creation.receive)
-        stored = await stored_of(house, owner, response_id)
-    return json_response(await current(house, stored), headers=_REPLAYED)
+    if creation.ask.background:
+        return json_response(await current(house, stored), headers=_REPLAYED)
+    return json_response(await ended(house, owner, response_id, creation.receive), headers=_REPLAYED)
 
 
 def _hash(body: Any) -> bytes:

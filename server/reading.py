@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive
 
 from checkpoints import Stored
-from graph.errors import Json, NotFound, RequestError, StoreUnavailable
+from graph.errors import Json, NotFound, RequestError, StoreUnavailable, Unavailable
 from graph.snapshot import output_of, snapshot
 from server.house import House
 from server.http import until_left
@@ -104,11 +104,18 @@ async def followed(house: House, response_id: str, after: int = -1) -> AsyncIter
             await asyncio.sleep(_TRY_S)
 
 
-async def until_ended(house: House, response_id: str, receive: Receive) -> None:
-    """Wait until the last event is said, wherever that is, or the caller has hung up."""
+async def ended(house: House, owner: str, response_id: str, receive: Receive) -> Json:
+    """The response when its last event has been said, wherever that is.
+
+    Raises `Unavailable` when the server stops before.
+    """
 
     async def wait() -> None:
         async for _ in followed(house, response_id, _NEVER):
             pass
 
     await until_left(receive, wait())
+    stored = await stored_of(house, owner, response_id)
+    if is_going_on(stored):
+        raise Unavailable("The response is still being made, and this server is stopping.", retry_after_s=5)
+    return await current(house, stored)

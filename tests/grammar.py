@@ -90,7 +90,7 @@ class Grammar:
         self._stage = stage
 
     def _error(self, event: Json) -> None:
-        demand(self._stage == "in_progress", f"error after {self._stage}")
+        demand(self._stage in ("in_progress", "queued"), f"error after {self._stage}")
         demand(self._open is None, "error while an item is open")
         demand({"code", "message", "param"} <= event.keys(), "error without its flat keys")
         nested = event.get("error") or {}

@@ -8,6 +8,7 @@ import openai
 import pytest
 from openai import OpenAI
 
+from tests.conftest import StartServer, client_of
 from tests.contract import promise
 from tests.recorder import Recorder
 from tests.told import ended, eventually, final, kinds, text_of
@@ -112,6 +113,24 @@ def test_a_background_response_that_has_ended_stays_as_it_is(client: OpenAI, scr
     made = ended(client, client.responses.create(model=model, input="q", background=True).id)
     assert client.responses.cancel(made.id).to_dict() == made.to_dict()
     assert client.responses.retrieve(made.id).status == "completed"
+
+
+@promise("background.cancel")
+def test_a_response_that_still_waits_can_be_cancelled(
+    start_server: StartServer, recorder: Recorder, script: Script, model: str, go_on: threading.Event
+) -> None:
+    server = start_server(GRAPHNEXUS_BACKGROUND_RUNS="1")
+    script.will(says("one").pauses(after=0, until=go_on))
+    with client_of(server, recorder) as client:
+        first = client.responses.create(model=model, input="a", background=True)
+        script.wait_for(1)
+        second = client.responses.create(model=model, input="b", background=True)
+        assert client.responses.retrieve(second.id).status == "queued"
+        assert client.responses.cancel(second.id).status == "cancelled"
+        told = [event.type.removeprefix("response.") for event in client.responses.retrieve(second.id, stream=True)]
+        assert told == ["created", "queued", "cancelled"]
+        go_on.set()
+        assert ended(client, first.id).output_text == "one"
 
 
 @promise("background.delete")
