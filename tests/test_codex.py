@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from tests.clients.asked import roles, tool_texts
 from tests.clients.codex import Codex, needs_codex
 from tests.clients.running import example
+from tests.clients.tap import Tap
+from tests.contract import promise
 from tests.process import Server
 from tests.upstream import Script, Upstream, calls, says, thinks
 
@@ -135,15 +136,39 @@ def test_codex_asks_again_when_the_model_server_hangs_up(codex: Codex, script: S
     assert said(codex.run("Tell me all."))[-1] == "All of it."
 
 
+@promise("websocket.codex")
 @needs_codex
-def test_codex_falls_back_from_a_web_socket_at_once(codex: Codex, script: Script) -> None:
-    script.will(says("Hello."))
-    events = codex.run("Say hello.", supports_websockets=True)
+def test_codex_keeps_one_web_socket_for_a_whole_turn(
+    server: Server, script: Script, log_watch: None, start_codex: StartCodex
+) -> None:
+    tap = Tap(server)
+    script.will(
+        thinks("I write first.", calls("exec_command", cmd="printf forty-two > answer.txt")),
+        calls("exec_command", cmd="cat answer.txt"),
+        lambda ask: says("It says forty-two." if "forty-two" in ask.messages[-1]["content"] else "It does not."),
+    )
+    codex = start_codex(tap, script.model)  # type: ignore[arg-type]  # all it needs of a server is the URL
+    events = codex.run("Write forty-two into answer.txt, then read it back.", supports_websockets=True)
+    tap.close()
     assert [event["message"] for event in events if event["type"] == "error"] == []
-    assert said(events) == ["Hello."]
+    assert said(events) == ["It says forty-two."]
+    assert tap.asked == ["GET /v1/responses HTTP/1.1"]
+    assert roles(script)[-1][-5:] == ["user", "assistant", "tool", "assistant", "tool"]
+    assert [message.get("reasoning_content") for message in script.last.messages][-4:-2] == ["I write first.", None]
 
 
-def test_a_web_socket_is_refused_in_the_one_way_clients_do_not_retry(http: httpx2.Client) -> None:
-    upgrade = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
-    answer = http.get("/responses", headers={**upgrade, "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="})
-    assert answer.status_code == 426
+@promise("websocket.codex")
+@needs_codex
+def test_codex_goes_on_later_over_another_web_socket(codex: Codex, script: Script) -> None:
+    script.will(says("Hello."), says("I said hello."))
+    codex.run("Say hello.", supports_websockets=True)
+    later = codex.run("resume", "--last", "What did you say?", supports_websockets=True)
+    assert said(later) == ["I said hello."]
+    assert roles(script)[-1][-3:] == ["user", "assistant", "user"]
+
+
+@promise("websocket.codex")
+@needs_codex
+def test_codex_asks_again_over_a_web_socket_when_the_model_server_hangs_up(codex: Codex, script: Script) -> None:
+    script.will(says("Half of it.").cuts(1), says("All of it."))
+    assert said(codex.run("Tell me all.", supports_websockets=True))[-1] == "All of it."
