@@ -169,10 +169,16 @@ class OpenItem:
         return self.item["id"]
 
     def event(self, stem: str, **fields: Any) -> None:
-        self.begun = True
+        self.was_told(stem, fields)
         self.emitter.say(
             self.index, f"response.{stem}", {"item_id": self.item["id"], "output_index": self.index, **fields}
         )
+
+    def was_told(self, stem: str, fields: Json) -> None:
+        """What the event says of the item is so, also if it is abandoned later."""
+        self.begun = True
+        if stem == "mcp_call_arguments.done":
+            self.item = {**self.item, "arguments": fields["arguments"]}
 
     def phase(self, name: str) -> None:
         kind: str = self.item["type"]

@@ -28,10 +28,10 @@ def replay(emitter: Emitter, frames: Sequence[bytes]) -> None:
 
 def _reopen(shown: OpenItem, events: Sequence[Json]) -> None:
     """Tell an item what was said of it."""
-    shown.begun = bool(events)
     arguments: list[str] = []
     for event in events:
         kind = event["type"].removeprefix("response.")
+        shown.was_told(kind, event)
         if kind == "function_call_arguments.delta":
             arguments.append(event["delta"])
         elif told := _TOLD.get(kind):
