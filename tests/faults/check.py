@@ -77,8 +77,10 @@ class Check:
         """No server tells of a bug."""
         for server, size in zip(self._arena.servers, since, strict=True):
             said = server.log(size)
-            found = [sign for sign in SIGNS_OF_BUGS if sign in said]
-            self.demand(not found, f"log: {said[max(0, said.find(found[0]) - 300) :][:3000] if found else ''}")
+            for sign in SIGNS_OF_BUGS:
+                before, found, after = said.partition(sign)
+                record = after.partition("\n20")[0]  # up to the next, which begins with its date
+                self.demand(not found, f"log: {before[-200:]}{found}{record[-1200:]}")
 
     def nothing_left(self) -> None:
         self.problems += self._arena.left_over(SETTLES_S)
