@@ -25,6 +25,19 @@ _BACKGROUND = promises(
     background.resumable_streams A setting keeps the events of every stored stream.
     """,
 )
+_SHARED = promises(
+    "§5, §12",
+    """
+    store.together              Several servers write to one database at once; where two continue one head both go on.
+    store.freeing               What is deleted beside what grows takes nothing with it, and leaves nothing behind.
+    store.follow                Events that one server writes are told by the others within milliseconds.
+    store.restart               When PostgreSQL restarts, what waits too long is a 503; afterwards all goes on.
+    store.busy                  Who gets no connection in time gets a 503, and the others are not held up.
+    store.unknown               A commit whose outcome is not known is not made twice.
+    store.upgrade               A database of a later version is refused; one that only knows more is not.
+    store.migrate               Servers that start at once on an empty database make it once.
+    """,
+)
 _REPEATED = promises(
     "§1.1",
     """
@@ -103,4 +116,15 @@ _OPERATIONS = promises(
     operations.compose          The files for containers say only what the server understands.
     """,
 )
-DURABLE: list[Promise] = [*_BACKGROUND, *_REPEATED, *_SOCKET, *_QUEUE, *_OPERATIONS]
+_WEBHOOKS = promises(
+    "§12",
+    """
+    webhook.sent                Who wants to is told how a background response ended, in all four ways to end.
+    webhook.signed              Events are signed as OpenAI signs them; two secrets may be valid at once.
+    webhook.background          Nobody is told of a response somebody waits for, nor of events not asked for.
+    webhook.retried             An event is sent again in the same bytes, also after a crash.
+    webhook.answers             A 2xx is the end of it, a 410 too; all else is tried again; no redirect is followed.
+    webhook.secret              A webhook's secret is neither logged nor kept.
+    """,
+)
+DURABLE: list[Promise] = [*_BACKGROUND, *_SHARED, *_REPEATED, *_SOCKET, *_QUEUE, *_WEBHOOKS, *_OPERATIONS]
