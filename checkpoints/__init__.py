@@ -14,7 +14,7 @@ from checkpoints.responses import Responses, Stored
 from checkpoints.runs import Claimed, Runs
 from checkpoints.sqlite import open_sqlite
 from checkpoints.store import Store
-from checkpoints.workers import Swept, Workers
+from checkpoints.workers import Known, Swept, Workers
 
 #: Name in the settings → `open(path_or_url, *, cache_bytes, pool, version)`, an async context manager giving a `Store`.
 STORES: dict[str, Callable[..., AbstractAsyncContextManager[Store]]] = {
@@ -33,6 +33,7 @@ __all__ = [
     "Idempotency",
     "Key",
     "Keys",
+    "Known",
     "Responses",
     "Runs",
     "Store",

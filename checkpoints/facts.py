@@ -13,6 +13,11 @@ class Facts:
         """What is so: `value` from now on, or what was settled before. Two processes at once agree."""
         return await asyncio.wrap_future(self._database.write(lambda rows: _settle(rows, name, value)))
 
+    async def find(self, name: str) -> str | None:
+        sql = "SELECT value FROM fact WHERE name = ?"
+        row = await asyncio.wrap_future(self._database.read(lambda rows: rows.execute(sql, (name,)).fetchone()))
+        return row and row[0]
+
     async def clock(self) -> float:
         """The database's time in Unix seconds; the cheapest proof that it answers."""
         sql = f"SELECT {self._database.clock}"

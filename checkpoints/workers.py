@@ -23,6 +23,14 @@ class Swept(NamedTuple):
     ended: int
 
 
+class Known(NamedTuple):
+    """A process, as it has said of itself."""
+
+    id: str
+    version: str
+    silent_s: float
+
+
 class Workers:
     """`id` is this process; times are the database's."""
 
@@ -50,6 +58,12 @@ class Workers:
         """Ids of the processes that have said so since the last sweep that found them silent."""
         found = self._database.read(lambda rows: rows.execute("SELECT id FROM worker").fetchall())
         return [id for (id,) in await asyncio.wrap_future(found)]
+
+    async def known(self) -> list[Known]:
+        """The processes on this database, and how long each has been silent."""
+        sql = f"SELECT id, version, {self._database.clock} - beat_at FROM worker ORDER BY id"
+        found = self._database.read(lambda rows: rows.execute(sql).fetchall())
+        return [Known(*row) for row in await asyncio.wrap_future(found)]
 
     async def sweep(self, silent_s: float) -> Swept:
         """End or hand on what processes had that have been silent that long. Any process may, at any time."""

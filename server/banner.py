@@ -18,12 +18,14 @@ _EXAMPLE = """
 
 
 async def show(settings: Settings, address: str, house: House) -> None:
-    """Print address, models, data directory, and a call that works."""
+    """Print address, models, place of the data, and a call that works."""
     base_url = f"{address}/v1"
     print(f"GraphNexus {__version__} listens on {base_url}", flush=True)
     names = await _models(house)
     print(f"Models: {_listed(names)}")
-    print(f"Data:   {settings.directory}")
+    print(f"Data:   {settings.database if settings.database_url else settings.directory}")
+    if settings.workers > 1:
+        print(f"Serving with {settings.workers} processes")
     keyed = settings.api_keys or await house.store.keys.list()
     model = names[0] if names else "MODEL"
     print(_EXAMPLE.format(base_url=base_url, key="YOUR KEY" if keyed else "any", model=model), flush=True)

@@ -4,33 +4,24 @@ import asyncio
 import os
 import platform
 import shutil
-import sqlite3
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 import openai
 from rich.console import Console
 from rich.text import Text
 
-from checkpoints import STORES
 from nodes.upstreams.discovery import KNOWN, discover
 from nodes.upstreams.upstream import Upstream
-from server import __version__
+from server import __version__, checkup
 from server.auth import check_reach
-from server.serve import listen
+from server.finding import Finding
+from server.serve import check_workers, listen
 from server.settings import BadSetting, ModelServer, Settings, unknown_variables
 
 _ANSWER_TIMEOUT_S = 10.0
 _FEW_BYTES = 256 * 2**20
 _MARKS = {"fine": ("✓", "green"), "note": ("•", "yellow"), "broken": ("✗", "red")}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    state: Literal["fine", "note", "broken"]
-    what: str
-    fix: str = ""
 
 
 async def run(settings: Settings) -> int:
@@ -54,12 +45,12 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("note", f"The variable {name} is no setting.", "`graphnexus serve --help` lists the settings.")
     yield _directory(settings)
     kept_keys = 0
-    try:
-        async with STORES[settings.database.kind](settings.database.place) as store:
-            kept_keys = len(await store.keys.list())
-            yield Finding("fine", f"The store opens: {settings.database}")
-    except (OSError, sqlite3.Error) as error:
-        yield Finding("broken", f"The store does not open: {error}", f"Move {settings.database} away, or mend it.")
+    async for found in checkup.examine(settings):
+        if isinstance(found, Finding):
+            yield found
+        else:
+            kept_keys = len(await found.keys.list())
+    yield _workers(settings)
     yield _door(settings, kept_keys)
     yield _port(settings)
     async for finding in _models(settings):
@@ -67,7 +58,10 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
 
 
 def _configured(settings: Settings) -> Finding:
-    given = [f"{name}={_shown(getattr(settings, name))}" for name in sorted(settings.model_fields_set)]
+    shown = {name: _shown(getattr(settings, name)) for name in sorted(settings.model_fields_set)}
+    if settings.database_url:
+        shown["database_url"] = str(settings.database)
+    given = [f"{name}={value}" for name, value in shown.items()]
     return Finding("fine", f"Settings: {', '.join(given) or 'all defaults'}")
 
 
@@ -88,6 +82,16 @@ def _directory(settings: Settings) -> Finding:
     free_bytes = shutil.disk_usage(directory).free
     state = "note" if free_bytes < _FEW_BYTES else "fine"
     return Finding(state, f"The data directory {directory} has {free_bytes // 2**20} MiB to spare.")
+
+
+def _workers(settings: Settings) -> Finding:
+    try:
+        check_workers(settings)
+    except BadSetting as error:
+        return Finding("broken", "Several processes cannot share a file.", f"{error}.")
+    return Finding(
+        "fine", f"{settings.workers} processes will serve." if settings.workers > 1 else "One process will serve."
+    )
 
 
 def _door(settings: Settings, kept_keys: int) -> Finding:

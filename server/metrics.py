@@ -27,6 +27,7 @@ FACTS = {
     "queue_oldest_seconds": "Seconds that the oldest of them has waited.",
 }
 
+_POOL = {"pool_size": "open", "pool_available": "idle", "requests_waiting": "waiting"}
 #: Names of models that are told apart; callers can make up more.
 _MODELS = 200
 _OTHER = "other"
@@ -53,7 +54,8 @@ class Metrics:
         if not shared:
             ProcessCollector(registry=self._registry)
         self._requests: dict[tuple[str, str, int], Callable[[float], None]] = {}
-        self._models: set[str] = set()
+        #: Those that are told apart.
+        self.models: set[str] = set()
 
     def _histograms(self) -> None:
         registry, of_request = self._registry, ["method", "route", "status"]
@@ -116,16 +118,17 @@ class Metrics:
                 self._tokens.labels(model, kind).inc(count)
 
     def _told_apart(self, model: str) -> str:
-        if len(self._models) < _MODELS:
-            self._models.add(model)
-        return model if model in self._models else _OTHER
+        if len(self.models) < _MODELS:
+            self.models.add(model)
+        return model if model in self.models else _OTHER
 
     # ------------------------------------------------------------ telling
 
     def hold(self, pool: Numbers) -> None:
-        """How the pool of this process is."""
-        for state, count in pool.items():
-            self._pool.labels(state).set(count)
+        """How the pool of this process is, in the words of psycopg_pool."""
+        for word, state in _POOL.items():
+            if word in pool:
+                self._pool.labels(state).set(pool[word])
 
     @asynccontextmanager
     async def refreshed(self, pool: Callable[[], Numbers]) -> AsyncGenerator[None]:

@@ -30,13 +30,22 @@ def seal_of(settings: Settings) -> Seal:
 async def check_seal(settings: Settings, facts: Facts) -> None:
     """Raises `BadSetting` when the database was first used with another key: replicas open what others sealed."""
     seal = seal_of(settings)
-    proof = await facts.settle(_FACT, seal.close({}))
-    if seal.open(proof) is None:
+    if not _opens(seal, await facts.settle(_FACT, seal.close({}))):
         where = "secret_key" if settings.secret_key else f"{settings.directory / SEALING_FILE}"
         raise BadSetting(
             f"secret_key: {where} is not the key that {settings.database} was first used with: give every replica the "
             "same GRAPHNEXUS_SECRET_KEY"
         )
+
+
+async def knows_seal(settings: Settings, facts: Facts) -> bool | None:
+    """Whether the key is the one the database was first used with; None when it was used with none yet."""
+    proof = await facts.find(_FACT)
+    return None if proof is None else _opens(seal_of(settings), proof)
+
+
+def _opens(seal: Seal, proof: str) -> bool:
+    return seal.open(proof) is not None
 
 
 def _kept(path: Path) -> bytes:
