@@ -1,6 +1,8 @@
 """Responses that are made without anybody waiting: queued, polled, streamed again, cancelled."""
 
+import sqlite3
 import threading
+from contextlib import closing
 from typing import Any
 
 import httpx2
@@ -192,14 +194,20 @@ def test_a_background_response_has_its_conversation_until_it_ends(
 
 
 @promise("background.unstored")
-def test_a_background_response_that_is_not_stored_can_be_polled_for_a_while(
-    client: OpenAI, script: Script, model: str
+def test_a_background_response_that_is_not_stored_can_be_polled_for_ten_minutes(
+    start_server: StartServer, recorder: Recorder, script: Script, model: str
 ) -> None:
+    server = start_server()
     script.will(says("ok"))
-    made = client.responses.create(model=model, input="q", background=True, store=False)
-    assert made.store is False
-    done = ended(client, made.id)
-    assert (done.output_text, done.store) == ("ok", False)
+    with client_of(server, recorder) as client:
+        made = client.responses.create(model=model, input="q", background=True, store=False)
+        assert made.store is False
+        done = ended(client, made.id)
+        assert (done.output_text, done.store) == ("ok", False)
+    assert server.stop() == 0
+    with closing(sqlite3.connect(server.data_dir / "kept" / "graphnexus.db")) as rows:
+        ((expires_at,),) = rows.execute("SELECT expires_at FROM response WHERE id = ?", (made.id,)).fetchall()
+    assert done.completed_at and 590 <= expires_at - done.completed_at <= 610
 
 
 @promise("background.checked")

@@ -54,6 +54,15 @@ def test_the_examples_of_web_sockets_do_what_they_say(demo: Server) -> None:
         run(code, demo, names)
 
 
+def test_the_examples_of_background_responses_do_what_they_say(
+    demo: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names: dict[str, object] = {}
+    for code in blocks(ROOT / "docs/background.md", "python"):
+        run(code, demo, names)
+    assert "1" in capsys.readouterr().out
+
+
 def test_the_mcp_example_calls_a_real_server(demo: Server) -> None:
     names: dict[str, object] = {}
     run(blocks(ROOT / "docs/responses.md", "python")[0], demo, names)

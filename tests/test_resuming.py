@@ -1,5 +1,7 @@
 """Streams that are taken up again: from any event, with the same bytes, then live."""
 
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -10,6 +12,7 @@ from openai import OpenAI
 
 from tests.conftest import StartServer, client_of
 from tests.contract import promise
+from tests.process import ROOT
 from tests.recorder import Recorder
 from tests.told import deltas, ended
 from tests.upstream import Script, says
@@ -110,3 +113,20 @@ def test_a_setting_makes_every_stored_stream_one_that_can_be_taken_up(
         again = client.responses.retrieve(id, stream=True, starting_after=seen.sequence_number)
         assert [event.delta for event in again if event.type == "response.output_text.delta"] == ["two ", "three"]
         assert client.responses.retrieve(id).output_text == "one two three"
+
+
+@promise("background.expired")
+def test_events_that_are_no_longer_kept_are_a_400_that_says_so(
+    start_server: StartServer, recorder: Recorder, script: Script, model: str
+) -> None:
+    server = start_server()
+    script.will(says("one two"))
+    with client_of(server, recorder) as client:
+        made = ended(client, client.responses.create(model=model, input="q", background=True).id)
+        assert list(client.responses.retrieve(made.id, stream=True))
+        prune = [sys.executable, "-m", "server", "prune", "--events-older-than", "0s", "--data-dir"]
+        subprocess.run([*prune, str(server.data_dir / "kept")], cwd=ROOT, check=True, capture_output=True)
+        with pytest.raises(openai.BadRequestError, match="no longer kept") as refused:
+            client.responses.retrieve(made.id, stream=True)
+        assert refused.value.param == "stream"
+        assert client.responses.retrieve(made.id).output_text == "one two"
