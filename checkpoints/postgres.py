@@ -1,6 +1,7 @@
 """The store in PostgreSQL: one writer thread, a pool of connections, any number of processes."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,8 +25,10 @@ from graph.errors import StoreUnavailable
 
 T = TypeVar("T")
 
-#: Seconds that work waits for a connection, new attempts included.
-_PATIENCE_S = 4.0
+logger = logging.getLogger(__name__)
+
+#: Seconds that work waits for its turn, and then for a connection, new attempts included.
+_PATIENCE_S = 3.0
 #: Attempts at work that found a key taken; were it no race, the key would stay taken.
 _ATTEMPTS_AT_A_KEY = 5
 
@@ -73,7 +76,10 @@ class PostgresDatabase:
             open=True,
             name="graphnexus",
         )
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # or it speaks at every attempt
         self._forget = forget
+        self._used: set[Connection] = set()
+        self._away = False
         self._lost_at = 0.0
         self._losing = Lock()
         self._writes = Writes(self._write, _PATIENCE_S)
@@ -129,7 +135,7 @@ class PostgresDatabase:
         try:
             return trying(self._once, begin, work, until)
         except (Lost, PoolTimeout) as error:
-            raise _unreachable() from error
+            raise self._unreachable() from error
         except errors.UniqueViolation:
             raise
         except CONFLICTS as error:
@@ -139,11 +145,16 @@ class PostgresDatabase:
     def _once(self, begin: bytes, work: Work[T], until: float) -> T:
         connection = self._pool.getconn(max(until - time.monotonic(), 0.01))
         since = time.monotonic()
+        self._used.add(connection)
+        if self._away:
+            self._away = False
+            logger.info("The database is there again")
         try:
             return transact(connection, begin, work)
         finally:
             if connection.closed:
                 self._lost(since)
+            self._used.discard(connection)
             self._pool.putconn(connection)
 
     def _lost(self, since: float) -> None:
@@ -155,6 +166,14 @@ class PostgresDatabase:
         self._forget()
         self._pool.drain()
 
+    def _unreachable(self) -> StoreUnavailable:
+        if len(self._used) == self._pool.max_size:
+            return StoreUnavailable("Every connection to the database is in use.", retry_after_s=1)
+        if not self._away:
+            self._away = True
+            logger.warning("The database cannot be reached")
+        return StoreUnavailable("The database cannot be reached.", retry_after_s=2)
+
     def _vacuum(self) -> None:
         with self._pool.connection(_PATIENCE_S) as connection:
             connection.execute("SET statement_timeout = 0")
@@ -162,10 +181,6 @@ class PostgresDatabase:
                 connection.execute("VACUUM")
             finally:
                 configure(connection)
-
-
-def _unreachable() -> StoreUnavailable:
-    return StoreUnavailable("The database cannot be reached.", retry_after_s=2)
 
 
 def _prepare(url: str) -> None:

@@ -21,8 +21,8 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 #: Nobody else's number in a database that is shared with other programs: "GraphNex" in ASCII.
 LOCK = 0x47726170684E6578
-#: Seconds after which the server ends the session of a process that was stopped in the middle of a transaction.
-_STALLED_MS = 3000
+#: After this the server ends the session of a process that was stopped in the middle of a transaction.
+_STALLED_MS = 2000
 #: Milliseconds that everyone who writes may be held up by one who waits to be alone.
 _ALONE_MS = 250
 
@@ -32,11 +32,15 @@ FREE = (
     f"BEGIN; SET LOCAL lock_timeout = {_ALONE_MS}; SELECT pg_advisory_xact_lock({LOCK}); "
     "SET LOCAL lock_timeout TO DEFAULT"
 ).encode()
+#: A plan made while a table is small must do when it is large: every one goes by an index.
 _SESSION = f"""
 SET idle_in_transaction_session_timeout = {_STALLED_MS};
-SET lock_timeout = 4000;
+SET lock_timeout = 2000;
 SET statement_timeout = 30000;
-SET client_encoding = 'UTF8'
+SET client_encoding = 'UTF8';
+SET plan_cache_mode = force_generic_plan;
+SET enable_seqscan = off;
+SET jit = off
 """.encode()
 
 #: Two transactions were in each other's way: another attempt may well succeed.
@@ -98,6 +102,8 @@ def transact(connection: Connection, begin: bytes, work: Work[T]) -> T:
 def _commit(connection: Connection) -> None:
     try:
         connection.execute("COMMIT")
+    except errors.IdleInTransactionSessionTimeout as error:
+        raise Lost from error
     except psycopg.OperationalError as error:
         message = "The database was lost while it wrote: whether it did is not known."
         raise StoreUnavailable(message, retry_after_s=1) from error

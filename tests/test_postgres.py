@@ -1,0 +1,295 @@
+"""PostgreSQL goes away, comes back, is busy, newer than we are, or shared by many who start at once."""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from checkpoints import Unusable, open_postgres
+from checkpoints.database import Rows
+from checkpoints.postgres import PostgresDatabase
+from graph.errors import StoreUnavailable
+from graph.hold import Batch
+from graph.ids import new_id
+from tests import postgres
+from tests.contract import promise
+from tests.process import ROOT, free_port
+from tests.store_graph import Caller, opened
+from tests.test_store_together import held
+
+#: Seconds in which whoever asks has an answer, whatever it is.
+PROMPT_S = 7.0
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[postgres.Postgres]:
+    """A server of these tests' own, to be stopped."""
+    ours = postgres.Postgres()
+    yield ours
+    ours.start()
+    ours.close()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return postgres.url_of(tmp_path)
+
+
+@asynccontextmanager
+async def database(url: str, pool: int = 4) -> AsyncIterator[PostgresDatabase]:
+    ours = PostgresDatabase(url, pool, lambda: None)
+    try:
+        yield ours
+    finally:
+        await asyncio.to_thread(ours.close)
+
+
+def run(url: str, *statements: str) -> list[Any]:
+    """What the last of the statements finds, by another connection."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in statements:
+            found = connection.execute(statement.encode())
+        return found.fetchall() if found.description else []
+
+
+async def prompt(asked: Awaitable[Any]) -> Any:
+    """The answer, which is there soon; or the refusal, which says when to come again."""
+    try:
+        return await asyncio.wait_for(asked, PROMPT_S)
+    except StoreUnavailable as refusal:
+        return refusal if refusal.retry_after_s else None
+
+
+async def eventually(ask: Any, limit_s: float = 15.0) -> Any:
+    """The answer of a store that is on its way back."""
+    async with asyncio.timeout(limit_s):
+        while isinstance(answer := await prompt(ask()), StoreUnavailable):
+            await asyncio.sleep(0.1)
+    return answer
+
+
+# ---------------------------------------------------------------- away and back
+
+
+@promise("store.restart")
+async def test_restart_under_use_loses_nothing_that_was_acknowledged(server: postgres.Postgres) -> None:
+    async with open_postgres(postgres.made(server.url, "used"), pool=4) as store:
+        caller, acknowledged, over = Caller(store), list[Any](), asyncio.Event()
+
+        async def use() -> None:
+            last = None
+            while not over.is_set():
+                last = await prompt(caller.ask("Question", last if not isinstance(last, StoreUnavailable) else None))
+                if not isinstance(last, StoreUnavailable):
+                    acknowledged.append(last)
+
+        async with asyncio.TaskGroup() as group:
+            users = [group.create_task(use()) for _ in range(4)]
+            for _ in range(2):
+                await asyncio.sleep(1)
+                await asyncio.to_thread(server.stop)
+                await asyncio.to_thread(server.start)
+                await eventually(lambda: caller.ask("Back"))
+            before = len(acknowledged)
+            await asyncio.sleep(1)
+            over.set()
+        assert all(user.done() for user in users)
+        assert len(acknowledged) > before, "nobody came back"
+        for stored in acknowledged:
+            assert await caller.stored(stored.record["id"]) == stored
+            assert set(await caller.questions(stored)) == {"Question"}
+
+
+@promise("store.restart")
+async def test_server_that_is_away_is_a_prompt_refusal_until_it_is_back(server: postgres.Postgres) -> None:
+    async with open_postgres(postgres.made(server.url, "away"), pool=3) as store:
+        caller = Caller(store)
+        stored = await caller.ask("Before")
+        await asyncio.to_thread(server.stop)
+        try:
+            for _ in range(2):
+                began = time.monotonic()
+                asked = [store.responses.find("local", "resp_x") for _ in range(20)]
+                written = [store.workers.beat() for _ in range(20)]
+                answers = await asyncio.gather(*map(prompt, [*asked, *written]))
+                assert all(isinstance(answer, StoreUnavailable) for answer in answers)
+                assert time.monotonic() - began < PROMPT_S
+            with pytest.raises(StoreUnavailable, match="^The database cannot be reached: .*[^\n]*$"):
+                async with open_postgres(server.url):
+                    pass
+        finally:
+            await asyncio.to_thread(server.start)
+        assert await eventually(lambda: store.responses.find("local", stored.record["id"])) == stored
+        await eventually(store.workers.beat, 5)
+
+
+@promise("store.restart", "store.follow")
+async def test_wake_ups_are_heard_again_after_a_restart(server: postgres.Postgres) -> None:
+    url = postgres.made(server.url, "heard")
+    async with open_postgres(url) as writes, open_postgres(url) as reads:
+        await asyncio.to_thread(server.stop)
+        await asyncio.to_thread(server.start)
+        hold = held(Caller(writes), new_id("resp_"))
+        await eventually(lambda: writes.runs.append(hold, Batch(0, [b"data: 0\n\n"])))
+        async with asyncio.timeout(10):
+            while not run(url, "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"):
+                await asyncio.sleep(0.1)
+        number = 1
+        async with asyncio.timeout(4):  # looking alone would take eight seconds
+            async for _ in reads.events.follow(hold.lease.response_id):
+                if number == 9:
+                    break
+                await asyncio.sleep(0.01)
+                await writes.runs.append(hold, Batch(number, [b"data: %d\n\n" % number]))
+                number += 1
+
+
+@promise("store.unknown")
+async def test_commit_that_is_not_heard_of_is_not_made_again(url: str) -> None:
+    run(
+        url,
+        "CREATE TABLE kept (number INTEGER)",
+        "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$",
+        "CREATE CONSTRAINT TRIGGER die AFTER INSERT ON kept DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION die()",
+    )
+    attempts = list[int]()
+
+    def keep(rows: Rows) -> None:
+        attempts.append(rows.execute("INSERT INTO kept VALUES (?)", (len(attempts),)).rowcount)
+
+    async with database(url) as ours:
+        with pytest.raises(StoreUnavailable, match="not known"):
+            await asyncio.wrap_future(ours.write(keep))
+        assert attempts == [1]
+        assert await prompt(asyncio.wrap_future(ours.read(lambda rows: rows.execute("SELECT 1").fetchone()))) == (1,)
+
+
+async def test_connection_that_breaks_before_the_commit_is_not_noticed(url: str) -> None:
+    run(url, "CREATE TABLE kept (number INTEGER)")
+    attempts = list[Any]()
+
+    def keep(rows: Rows) -> None:
+        rows.execute("INSERT INTO kept VALUES (?)", (1,))
+        attempts.append(rows.execute("SELECT pg_backend_pid()").fetchone())
+        if len(attempts) == 1:
+            run(url, f"SELECT pg_terminate_backend({attempts[0][0]}, 1000)")
+            rows.execute("SELECT 1")
+
+    async with database(url) as ours:
+        await asyncio.wrap_future(ours.write(keep))
+    assert len(attempts) == 2
+    assert run(url, "SELECT number FROM kept") == [(1,)]
+
+
+# ---------------------------------------------------------------- busy
+
+
+@promise("store.busy")
+async def test_who_gets_no_connection_in_time_is_refused(url: str) -> None:
+    async with database(url, pool=1) as ours:
+        long = asyncio.wrap_future(ours.write(lambda rows: rows.execute("SELECT pg_sleep(6)").fetchone()))
+        await asyncio.sleep(0.2)
+        began = time.monotonic()
+        reads = [asyncio.wrap_future(ours.read(lambda rows: rows.execute("SELECT 1").fetchone())) for _ in range(8)]
+        writes = [asyncio.wrap_future(ours.write(lambda rows: rows.execute("SELECT 1").fetchone())) for _ in range(8)]
+        answers = await asyncio.gather(*map(prompt, [*reads, *writes]))
+        assert all(isinstance(answer, StoreUnavailable) for answer in answers)
+        assert time.monotonic() - began < 4.5
+        await long
+        assert await asyncio.wrap_future(ours.write(lambda rows: rows.execute("SELECT 1").fetchone())) == (1,)
+
+
+@promise("store.busy")
+async def test_process_stopped_in_a_transaction_holds_nobody_up_for_long(url: str) -> None:
+    async with open_postgres(url) as store, database(url) as stopped:
+        hold = held(Caller(store), new_id("resp_"))
+        await store.runs.append(hold, Batch(0, [b"data: 0\n\n"]))
+        parent = await Caller(store).ask("Parent")
+
+        def stop(rows: Rows) -> None:
+            rows.execute("UPDATE run SET epoch = epoch")
+            time.sleep(PROMPT_S)  # the server ends this session long before
+
+        late = asyncio.wrap_future(stopped.write(stop))
+        await asyncio.sleep(0.3)
+        began = time.monotonic()
+        await asyncio.gather(
+            store.runs.append(hold, Batch(1, [b"data: 1\n\n"])),
+            store.responses.delete("local", parent.record["id"]),
+        )
+        assert time.monotonic() - began < PROMPT_S - 1
+        with pytest.raises(StoreUnavailable):
+            await late
+
+
+async def test_transactions_in_each_others_way_are_all_done(url: str) -> None:
+    run(url, "CREATE TABLE kept (id INTEGER PRIMARY KEY, n INTEGER)", "INSERT INTO kept VALUES (1, 0), (2, 0)")
+
+    def both(first: int, second: int, rows: Rows) -> None:
+        rows.execute("UPDATE kept SET n = n + 1 WHERE id = ?", (first,))
+        time.sleep(0.05)
+        rows.execute("UPDATE kept SET n = n + 1 WHERE id = ?", (second,))
+
+    async with database(url) as a, database(url) as b:
+        works = [a.write(lambda rows: both(1, 2, rows)), b.write(lambda rows: both(2, 1, rows))]
+        await asyncio.gather(*map(asyncio.wrap_future, works))
+    assert run(url, "SELECT n FROM kept") == [(2,), (2,)]
+
+
+# ---------------------------------------------------------------- schemas and starts
+
+
+@promise("store.upgrade")
+async def test_later_schema_is_refused_and_one_that_only_adds_is_not(url: str) -> None:
+    async with open_postgres(url) as store:
+        stored = await Caller(store).ask("Before")
+    run(url, "UPDATE alembic_version SET version_num = '0002.7'")
+    async with open_postgres(url) as store:
+        assert await Caller(store).stored(stored.record["id"]) == stored
+    for other in ("0003", "0003.1", "ae1027a6acf"):
+        run(url, f"UPDATE alembic_version SET version_num = '{other}'")
+        with pytest.raises(Unusable, match=f"'{other}'"):
+            async with open_postgres(url):
+                pass
+        assert run(url, "SELECT version_num FROM alembic_version") == [(other,)]
+
+
+@promise("store.migrate")
+async def test_many_that_start_on_an_empty_database_make_it_once(url: str) -> None:
+    code = (
+        "import asyncio, sys; from checkpoints import open_postgres\n"
+        "async def main():\n"
+        "    async with open_postgres(sys.argv[1]) as store: await store.workers.beat(); print('there')\n"
+        "asyncio.run(main())"
+    )
+    command = [sys.executable, "-W", "error", "-c", code, url]
+    started = [await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(3)]
+    said = await asyncio.gather(*(child.communicate() for child in started))
+    assert [out for out, _ in said] == [b"there\n"] * 3
+    assert run(url, "SELECT COUNT(*) FROM worker") == [(3,)]
+
+
+@promise("store.restart")
+async def test_address_where_nobody_listens_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable) as refusal:
+        async with open_postgres(f"postgresql://somebody:secret@127.0.0.1:{free_port()}/nothing"):
+            pass
+    assert "\n" not in refusal.value.message
+    assert "secret" not in refusal.value.message
+
+
+async def test_sql_is_the_same_for_both(name: str, tmp_path: Path) -> None:
+    """Percent signs, bytes, numbers of every size and text of any script come back as they went."""
+    async with opened(name, tmp_path / "store.db") as caller:
+        stored = await caller.ask("100 % of ? and \\ ' \" \u2028 \U0001f600")
+        assert await caller.questions(stored) == ["100 % of ? and \\ ' \" \u2028 \U0001f600"]
+        assert await caller.store.facts.settle("100 %", "?") == "?"
