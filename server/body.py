@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from graph.errors import RequestError
 from graph.text import loads
@@ -12,7 +12,14 @@ _DEPTH = 100
 
 
 async def read_json(request: Request, limit_bytes: int) -> Any:
-    """The body as JSON. Raises `RequestError`: 413 when it is too large, 400 when it is not JSON."""
+    """The body as JSON. Raises `RequestError`: 413 when it is too large, 400 when it is not JSON, or not whole."""
+    try:
+        return parse(await _read(request, limit_bytes))
+    except ClientDisconnect:
+        raise RequestError("The connection was closed before the request body had come.") from None
+
+
+async def _read(request: Request, limit_bytes: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
@@ -21,7 +28,7 @@ async def read_json(request: Request, limit_bytes: int) -> Any:
             message = f"The request body is larger than the {limit_bytes} bytes this server reads."
             raise RequestError(message, status=413, code="request_too_large")
         parts.append(part)
-    return parse(b"".join(parts))
+    return b"".join(parts)
 
 
 def parse(body: bytes) -> Any:
