@@ -1,6 +1,7 @@
 """Rows and columns: every transaction of one response without a fault, every place outside, and what became of each."""
 
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ def points_of(kind: str) -> list[Point]:
 def transactions(here: Arena) -> list[Point]:
     """Recorded from one response that nothing happens to."""
     before = here.say()
+    time.sleep(0.3)  # what it did in the end is told a moment later
     here.control.tell({"arm": None})
     since = len(here.control.passed)
     reader = Reader(here.servers, here.scene().body(previous_response_id=before["id"])).start()
