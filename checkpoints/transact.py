@@ -19,6 +19,7 @@ import sqlalchemy.exc
 from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions
 
 from checkpoints.engine import Capacity, Depth, Lost, Notice, Work
+from checkpoints.quiet import Quiet
 from graph.errors import StoreUnavailable
 
 #: Changes only when the arguments of a workflow do: processes of different versions of ours share the queues.
@@ -38,8 +39,6 @@ _TELL_S = 1.0
 _TELLING = 16
 #: Ended workflows deleted in one transaction.
 _TIDY = 500
-#: Seconds for which one line of DBOS is logged once.
-_QUIET_S = 60.0
 #: What SQLAlchemy raises for a database that cannot be reached.
 _AWAY = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, sqlalchemy.exc.TimeoutError)
 
@@ -66,10 +65,10 @@ class Transact:
         log = logging.getLogger("dbos")
         if not log.handlers:
             log.addHandler(logging.NullHandler())  # or it would write to stderr by itself
-            log.addFilter(_Quiet())
         try:
             with _reached():
                 self._begin(work, loop)
+            log.addFilter(Quiet())  # behind those of DBOS
         except BaseException:
             DBOS.destroy(destroy_registry=True)
             raise
@@ -279,21 +278,3 @@ def _reached() -> Generator[None]:
         yield
     except _AWAY as error:
         raise StoreUnavailable("The queue of responses cannot be reached.", retry_after_s=2) from error
-
-
-class _Quiet(logging.Filter):
-    """A database that is away makes DBOS say so at every look: once a minute is enough, without its stack."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._said: dict[tuple[str, int], float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        key, now = (record.module, record.lineno), time.monotonic()
-        if now - self._said.get(key, -_QUIET_S) < _QUIET_S:
-            return False
-        self._said[key] = now
-        if record.exc_info:
-            record.msg, record.args = f"{record.getMessage()} {record.exc_info[1]!r}", ()
-            record.exc_info = None
-        return True
