@@ -1,7 +1,10 @@
 """`make bench`: measures, says which bars hold; exit status 1 when one does not.
 
-make bench ARGS="--quick"      under a minute
-make bench ARGS="--out FILE"   the figures as JSON, too
+make bench ARGS="--quick"          fewer rounds, turns and runs
+make bench ARGS="spine latency"    only these parts
+make bench ARGS="--out FILE"       the figures as JSON, too
+make bench ARGS="--long"           memory over 20,000 requests, too
+make bench ARGS="--against DIR"    the foreground beside another version's checkout, too
 """
 
 import argparse
@@ -10,65 +13,103 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from pathlib import Path
 
 import uvloop
 
 from evals.bench.bars import QUICK, Bar, Effort, Servers, memory, ratios, starts
 from evals.bench.chain import branch, growth
-from evals.bench.process import Process, free_port, machine
+from evals.bench.client import Question
+from evals.bench.crowd import WIDE, crowd, followers
+from evals.bench.durable import overheads, runs, stored
+from evals.bench.latency import latency
+from evals.bench.marathon import marathon
+from evals.bench.process import Process, machine
+from evals.bench.since import since
+from evals.bench.site import Site
+
+PARTS = ("spine", "durable", "crowd", "stored", "latency")
 
 
 class Bench:
-    """One measurement, in a directory of its own."""
+    """One measurement."""
 
-    def __init__(self, directory: Path, effort: Effort) -> None:
-        self._directory = directory
+    def __init__(self, site: Site, effort: Effort) -> None:
+        self._site = site
         self._effort = effort
-        self._upstream = f"http://127.0.0.1:{free_port()}"
 
-    async def bars(self) -> list[Bar]:
-        with ExitStack() as stack:
-            port = int(self._upstream.rpartition(":")[2])
-            stack.enter_context(Process.running(port, ["evals.bench.upstream", str(port)], self._log("upstream")))
-            return [*await self._alone(), *await self._compared()]
+    async def spine(self) -> list[Bar]:
+        return [*await self._alone(), *await self._compared()]
+
+    async def durable(self) -> list[Bar]:
+        say("background runs")
+        with self._site.server("durable") as server:
+            return await overheads(self._site, server, self._effort)
+
+    async def crowd(self) -> list[Bar]:
+        count = self._effort.crowd
+        say(f"{count} background runs of three steps")
+        with self._site.server("crowd") as server:
+            bars = await crowd(self._site, server, count, Question("tool-3"), f"{count} queued")
+        with self._site.server("wide", *WIDE) as server:
+            bars += await crowd(self._site, server, count, Question("tool-3-d2000"), f"{count} made at once")
+        say("followers")
+        with self._site.server("followed", *WIDE) as server:
+            return [*bars, *await followers(server, self._effort.followers)]
+
+    async def stored(self) -> list[Bar]:
+        say("stored bytes")
+        return [await stored(self._site, run, self._effort.requests) for run in runs(self._site)]
+
+    async def latency(self) -> list[Bar]:
+        return await latency(self._site, say)
+
+    async def long(self) -> list[Bar]:
+        return await marathon(self._site, say)
+
+    async def against(self, checkout: Path) -> list[Bar]:
+        return await since(self._site, checkout, self._effort, say)
 
     async def _alone(self) -> list[Bar]:
         """What needs a server that does nothing else: starts, a long conversation, memory."""
-        database = self._directory / "alone" / "graphnexus.db"
-        with self._server("alone") as empty:
+        database = self._site.database("alone")
+        with self._site.server("alone") as empty:
             say("a long conversation")
             chain, bars = await growth(empty, database, self._effort.turns)
             chain.close()
             say("open streams")
             bars.append(await memory(empty, self._effort))
-        with self._server("alone") as again:
+        with self._site.server("alone") as again:
             say("a restart")
             bars += await branch(again, database, [turn.id for turn in chain.turns])
         return [*starts(empty, [again, *self._restarted(2)]), *bars]
 
     def _restarted(self, times: int) -> Iterator[Process]:
         for _ in range(times):
-            with self._server("alone") as again:
+            with self._site.server("alone") as again:
                 yield again
 
     async def _compared(self) -> list[Bar]:
         with ExitStack() as stack:
-            servers = Servers(stack.enter_context(self._server("compared")))
+            servers = Servers(stack.enter_context(self._site.server("compared")))
             for kind in ("httpx", "raw"):
-                port = free_port()
-                line = ["evals.bench.floor", kind, str(port), self._upstream]
-                servers.floors[kind] = stack.enter_context(Process.running(port, line, self._log(kind)))
+                floor = self._site.run(kind, "evals.bench.floor", kind, after=(self._site.upstream,))
+                servers.floors[kind] = stack.enter_context(floor)
             return await ratios(servers, self._effort, say)
 
-    def _server(self, name: str) -> AbstractContextManager[Process]:
-        port = free_port()
-        line = ["server", "serve", "--port", str(port), "--upstream", f"{self._upstream}/v1"]
-        return Process.running(port, [*line, "--data-dir", str(self._directory / name)], self._log(name))
 
-    def _log(self, name: str) -> Path:
-        return self._directory / f"{name}.log"
+async def measured(given: argparse.Namespace) -> list[Bar]:
+    with tempfile.TemporaryDirectory(prefix="bench-") as directory, ExitStack() as stack:
+        bench = Bench(Site(Path(directory), stack), QUICK if given.quick else Effort())
+        bars: list[Bar] = []
+        for part in given.parts or PARTS:
+            bars += await getattr(bench, part)()
+        if given.long:
+            bars += await bench.long()
+        if given.against:
+            bars += await bench.against(given.against)
+        return bars
 
 
 def say(what: str) -> None:
@@ -89,12 +130,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m evals.bench", description=__doc__.splitlines()[0] if __doc__ else None
     )
-    parser.add_argument("--quick", action="store_true", help="fewer rounds and turns")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all of them")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, turns and runs")
+    parser.add_argument("--long", action="store_true", help="memory over 20,000 requests, too: some minutes")
+    parser.add_argument("--against", type=Path, metavar="DIR", help="compare with another version's checkout, too")
     parser.add_argument("--out", type=Path, help="write the figures here as JSON, too")
     given = parser.parse_args()
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(unknown)}")
     about = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC, {machine()}"
-    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-        bars = uvloop.run(Bench(Path(directory), QUICK if given.quick else Effort()).bars())
+    bars = uvloop.run(measured(given))
     print(f"{about}\n{table(bars)}")
     if given.out:
         figures = [{**bar._asdict(), "holds": bar.holds} for bar in bars]

@@ -33,9 +33,12 @@ class Effort:
     requests: int = 192
     turns: int = 1000
     idle_streams: int = 128
+    #: Background responses at once, and streams that follow them.
+    crowd: int = 1000
+    followers: int = 256
 
 
-QUICK = Effort(rounds=3, requests=64, turns=200, idle_streams=64)
+QUICK = Effort(rounds=3, requests=64, turns=200, idle_streams=64, crowd=100, followers=64)
 
 
 @dataclass(slots=True)

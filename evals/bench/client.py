@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
@@ -40,61 +40,51 @@ RESPONSES = Api("/v1/responses", b"event: response.output_text.delta\n", b"event
 
 @dataclass(slots=True)
 class Question:
-    """One request. `text` is what the user says."""
+    """One request. `text` is what the user says, `more` are further fields."""
 
     model: str
     stream: bool = False
     text: str = _PROMPT
     previous: str | None = None
+    more: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def tokens(self) -> int:
         return int(self.model.split("-")[1])
 
     def written(self, api: Api) -> bytes:
-        body = orjson.dumps(api.body(self.model, self.stream, self.text, self.previous))
+        body = orjson.dumps({**api.body(self.model, self.stream, self.text, self.previous), **self.more})
         head = f"POST {api.path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
         return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
-class Connection(asyncio.Protocol):
-    """One keep-alive connection that asks one question at a time."""
+class Wire(asyncio.Protocol):
+    """One keep-alive connection that has one request under way at a time."""
 
-    def __init__(self, port: int, api: Api) -> None:
+    def __init__(self, port: int) -> None:
         self._port = port
-        self._api = api
         self._transport: asyncio.BaseTransport | None = None
         self._answered: asyncio.Future[None] | None = None
 
-    async def ask(self, question: Question) -> bytes:
-        """The body of a good answer. Raises `WrongAnswer`."""
+    async def send(self, request: bytes, limit_s: float = _LIMIT_S) -> bytes:
+        """The body of the answer. Raises `WrongAnswer` unless it is a 200."""
         loop = asyncio.get_running_loop()
         if self._transport is None:
             await loop.create_connection(lambda: self, "127.0.0.1", self._port)
         self._parser = httptools.HttpResponseParser(self)
         self._parts: list[bytes] = []
         self._answered = loop.create_future()
-        self._transport.write(question.written(self._api))
-        async with asyncio.timeout(_LIMIT_S):
+        self._transport.write(request)
+        async with asyncio.timeout(limit_s):
             await self._answered
         body = b"".join(self._parts)
-        self._check(question, body)
+        if self._parser.get_status_code() != 200:
+            raise WrongAnswer(body[:500].decode(errors="replace"))
         return body
 
     def close(self) -> None:
         if self._transport:
             self._transport.close()
-
-    def _check(self, question: Question, body: bytes) -> None:
-        if self._parser.get_status_code() != 200:
-            raise WrongAnswer(body[:500].decode(errors="replace"))
-        if question.stream:
-            good = body.count(self._api.token) == question.tokens and self._api.end in body
-        else:
-            usage = orjson.loads(body)["usage"]
-            good = question.tokens in (usage.get("output_tokens"), usage.get("completion_tokens"))
-        if not good:
-            raise WrongAnswer(f"{question.tokens} tokens were expected: {body[-500:]!r}")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -113,6 +103,31 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._answered and not self._answered.done():
             self._answered.set_result(None)
+
+
+class Connection(Wire):
+    """Asks questions, and looks at the answers."""
+
+    def __init__(self, port: int, api: Api) -> None:
+        super().__init__(port)
+        self._api = api
+
+    async def ask(self, question: Question) -> bytes:
+        """The body of a good answer. Raises `WrongAnswer`."""
+        body = await self.send(question.written(self._api))
+        self._check(question, body)
+        return body
+
+    def _check(self, question: Question, body: bytes) -> None:
+        if question.model.startswith("tool"):
+            good = b'"completed"' in body
+        elif question.stream:
+            good = body.count(self._api.token) == question.tokens and self._api.end in body
+        else:
+            usage = orjson.loads(body)["usage"]
+            good = question.tokens in (usage.get("output_tokens"), usage.get("completion_tokens"))
+        if not good:
+            raise WrongAnswer(f"{question.tokens} tokens were expected: {body[-500:]!r}")
 
 
 class Load:

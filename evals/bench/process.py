@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -18,23 +19,34 @@ def free_port() -> int:
         return listening.getsockname()[1]
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The checkout a server is started from, and what its environment has beside ours."""
+
+    root: Path = Path()
+    env: dict[str, str] = field(default_factory=dict[str, str])
+
+
 class Process:
     """`python -m <line>` on `port`."""
 
-    def __init__(self, port: int, line: list[str], log: Path) -> None:
+    def __init__(self, port: int, line: list[str], log: Path, place: Place | None = None) -> None:
         self.port = port
+        place = place or Place()
         began = time.perf_counter()
         with log.open("ab") as out:
             command = [sys.executable, "-m", *line]
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)  # noqa: S603
+            self._process = subprocess.Popen(  # noqa: S603
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=place.root, env=os.environ | place.env
+            )
         self._wait_until_ready(log)
         self.ready_s = time.perf_counter() - began
         self.ready_cpu_s = self.cpu_s()
 
     @classmethod
     @contextmanager
-    def running(cls, port: int, line: list[str], log: Path) -> Generator[Self]:
-        process = cls(port, line, log)
+    def running(cls, port: int, line: list[str], log: Path, place: Place | None = None) -> Generator[Self]:
+        process = cls(port, line, log, place)
         try:
             yield process
         finally:
@@ -48,6 +60,11 @@ class Process:
         """Memory of its own: resident pages that nobody shares."""
         lines = Path(f"/proc/{self._process.pid}/smaps_rollup").read_text().splitlines()
         return sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+
+    def peak_kb(self) -> int:
+        """The most pages that were ever resident, shared ones included."""
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
     def stop(self) -> None:
         self._process.terminate()

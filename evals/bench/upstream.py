@@ -1,20 +1,25 @@
 """A scripted model server, as fast as Python allows: `python -m evals.bench.upstream PORT`.
 
 The model's name is the script: `say-200` answers 200 tokens as fast as it can, `say-200-d10` waits 10 ms before each.
+Of `time-200-d10` every token is the time at which it was sent. `tool-3` calls the first tool three times, one after the
+other, and then answers 20 tokens; `tool-3-d10` waits 10 ms before each turn.
 Every token is a write of its own, as with real model servers.
 """
 
 import asyncio
 import sys
+import time
 from collections.abc import Coroutine
 from typing import Any
 
-import httptools
 import orjson
 import uvloop
 
+from evals.bench.answering import HEAD, Answering, listen
+
 _WORDS = (" the", " harbour", " lies", " in", " a", " steady", " breeze", " and", " no", " rain", " is", " seen")
-_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: "
+#: Of the answer after the last tool.
+_LAST_TOKENS = 20
 _CHUNK = b'{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"say","choices":[{"index":0,"delta":'
 
 
@@ -30,7 +35,7 @@ def _delta(delta: dict[str, Any], finish: str | None = None) -> bytes:
 
 _TOKENS = [_delta({"content": word}) for word in _WORDS]
 _BEGIN = (
-    _HEAD + b"text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n" + _delta({"role": "assistant", "content": ""})
+    HEAD + b"text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n" + _delta({"role": "assistant", "content": ""})
 )
 
 
@@ -38,9 +43,9 @@ def _usage(tokens: int) -> dict[str, int]:
     return {"prompt_tokens": 10, "completion_tokens": tokens, "total_tokens": tokens + 10}
 
 
-def _end(tokens: int) -> bytes:
+def _end(tokens: int, finish: str = "stop") -> bytes:
     last = orjson.dumps({"id": "chatcmpl-1", "choices": [], "usage": _usage(tokens)})
-    return _delta({}, "stop") + _frame(last) + _frame(b"[DONE]") + b"0\r\n\r\n"
+    return _delta({}, finish) + _frame(last) + _frame(b"[DONE]") + b"0\r\n\r\n"
 
 
 def _whole(tokens: int) -> dict[str, Any]:
@@ -49,64 +54,62 @@ def _whole(tokens: int) -> dict[str, Any]:
     return {"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice], "usage": _usage(tokens)}
 
 
-class Connection(asyncio.Protocol):
-    """One keep-alive connection; answers one request at a time."""
+def _calls(tool: str, step: int) -> dict[str, Any]:
+    function = {"name": tool, "arguments": orjson.dumps({"step": step}).decode()}
+    return {"tool_calls": [{"index": 0, "id": f"call_{step}", "type": "function", "function": function}]}
 
+
+def _step(messages: list[dict[str, Any]]) -> int:
+    """How many tools have answered since the user spoke."""
+    return next((at for at, message in enumerate(reversed(messages)) if message["role"] == "user"), 0) // 2
+
+
+class Model(Answering):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._parser = httptools.HttpRequestParser(self)
+        super().connection_made(transport)
         self._answering: asyncio.Task[None] | None = None
-
-    def data_received(self, data: bytes) -> None:
-        self._parser.feed_data(data)
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._answering:
             self._answering.cancel()
 
-    def on_message_begin(self) -> None:
-        self._url, self._body = b"", []
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-
-    def on_body(self, body: bytes) -> None:
-        self._body.append(body)
-
-    def on_message_complete(self) -> None:
-        if self._parser.get_method() != b"POST":
-            self._reply({"object": "list", "data": [{"id": "say-20", "object": "model"}]})
+    def answer(self, method: bytes, body: bytes) -> None:
+        if method != b"POST":
+            self.reply({"object": "list", "data": [{"id": "say-20", "object": "model"}]})
             return
-        asked = orjson.loads(b"".join(self._body))
-        _, tokens, *options = asked["model"].split("-")
-        if not asked.get("stream"):
-            self._reply(_whole(int(tokens)))
-            return
+        asked = orjson.loads(body)
+        kind, count, *options = asked["model"].split("-")
         pause_s = float(options[0][1:]) / 1000 if options else 0.0
-        self._start(self._stream(int(tokens), pause_s))
+        if kind == "tool":
+            self._start(self._use(asked, int(count), pause_s))
+        elif asked.get("stream"):
+            self._start(self._stream(int(count), pause_s, timed=kind == "time"))
+        else:
+            self.reply(_whole(int(count)))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._answering = asyncio.get_running_loop().create_task(work)
 
-    def _reply(self, content: dict[str, Any]) -> None:
-        data = orjson.dumps(content)
-        self._transport.write(_HEAD + b"application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(data), data))
-
-    async def _stream(self, tokens: int, pause_s: float) -> None:
-        write, now = self._transport.write, asyncio.get_running_loop().time
-        write(_BEGIN)
+    async def _stream(self, tokens: int, pause_s: float, timed: bool = False) -> None:
+        now = asyncio.get_running_loop().time
+        self.write(_BEGIN)
         due = now()
         for index in range(tokens):
             due += pause_s
             await asyncio.sleep(max(0.0, due - now()) if pause_s else 0)
-            write(_TOKENS[index % len(_TOKENS)])
-        write(_end(tokens))
+            self.write(_delta({"content": f" {time.monotonic_ns()}"}) if timed else _TOKENS[index % len(_TOKENS)])
+        self.write(_end(tokens))
 
-
-async def serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", port, backlog=2048)
-    await server.serve_forever()
+    async def _use(self, asked: dict[str, Any], steps: int, pause_s: float) -> None:
+        """Always a stream: so it is asked."""
+        await asyncio.sleep(pause_s)
+        step = _step(asked["messages"])
+        if step >= steps:
+            await self._stream(_LAST_TOKENS, 0)
+            return
+        tool = asked["tools"][0]["function"]["name"]
+        self.write(_BEGIN + _delta(_calls(tool, step)) + _end(10, "tool_calls"))
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1])))
+    uvloop.run(listen(Model, int(sys.argv[1])))
