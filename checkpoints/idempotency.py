@@ -3,9 +3,11 @@
 # ruff: noqa: S608 - SQL is put together from constants of this package only
 
 import asyncio
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from checkpoints.database import Database, Rows
+from checkpoints.database import Database, Rows, Work
+
+T = TypeVar("T")
 
 #: How long a key stands for its response, in seconds.
 KEPT_S = 24 * 3600
@@ -37,16 +39,34 @@ class Idempotency:
     def __init__(self, database: Database, worker: str) -> None:
         self._database = database
         self._worker = worker
+        #: Responses that did not begin here, and whose keys may still be taken.
+        self._failed: set[str] = set()
 
     async def take(self, owner: str, key: str, mine: Attempt) -> Attempt:
         """The attempt that has the key: `mine` when nobody had it, else the earlier one as it stands now."""
         row = (owner, key, mine.body_hash, mine.response_id, self._worker)
-        clock = self._database.clock
-        return await asyncio.wrap_future(self._database.write(lambda rows: _take(rows, row, clock)))
+        try:
+            return await self._write(lambda rows: _take(rows, row, self._database.clock))
+        except BaseException:  # it may have been written all the same
+            self._failed.add(mine.response_id)
+            raise
 
     async def release(self, response_id: str) -> None:
-        """The response never began: its key is free."""
-        await asyncio.wrap_future(self._database.write(lambda rows: forget(rows, response_id)))
+        """The response did not begin: its key is free, later at the latest if the store is away now."""
+        self._failed.add(response_id)
+        await self._write(lambda rows: None)
+
+    async def _write(self, work: Work[T]) -> T:
+        failed = frozenset(self._failed)
+
+        def free_first(rows: Rows) -> T:
+            for response_id in failed:
+                rows.execute(f"DELETE FROM idempotency WHERE response_id = ? AND {_GONE}", (response_id,))
+            return work(rows)
+
+        done = await asyncio.wrap_future(self._database.write(free_first))
+        self._failed -= failed
+        return done
 
 
 def forget(rows: Rows, response_id: str) -> None:

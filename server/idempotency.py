@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import orjson
 from starlette.responses import Response
 
 from checkpoints import Attempt
@@ -87,4 +88,8 @@ async def _again(creation: Creation, response_id: str) -> Response:
 
 def _hash(body: Any) -> bytes:
     """The same for bodies that mean the same, in whatever order their keys stand."""
-    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).digest()
+    try:
+        text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # an integer of more than 64 bits
+        text = json.dumps(body, sort_keys=True).encode()
+    return hashlib.sha256(text).digest()

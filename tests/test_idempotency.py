@@ -12,6 +12,7 @@ import pytest
 from openai import OpenAI
 
 from tests.answers import Ask, Step
+from tests.conftest import StartServer
 from tests.connection import Connection
 from tests.contract import promise
 from tests.recorder import Recorder
@@ -219,3 +220,57 @@ def test_a_response_with_a_key_can_be_streamed_again_by_its_id(
     again = list(client.responses.retrieve(made.id, stream=True, starting_after=2))
     assert again[-1].type == "response.completed"
     assert eventually(lambda: client.responses.retrieve(made.id), openai.NotFoundError).output_text == "one two"
+
+
+@promise("idempotency.same")
+def test_a_key_stands_for_a_response_of_its_owner_only(start_server: StartServer, script: Script, model: str) -> None:
+    server = start_server(GRAPHNEXUS_API_KEYS="ann:key-a,bob:key-b")
+    script.will(says("for Ann"), says("for Bob"))
+
+    def ask(api_key: str) -> Json:
+        headers = {"Idempotency-Key": "k", "Authorization": f"Bearer {api_key}"}
+        body = {"model": model, "input": "q", "background": True}
+        return httpx2.post(f"{server.url}/responses", json=body, headers=headers, timeout=20).json()
+
+    ann, bob = ask("key-a"), ask("key-b")
+    assert ann["id"] != bob["id"]
+    assert (ask("key-a")["id"], ask("key-b")["id"]) == (ann["id"], bob["id"])
+    as_bob = {"Authorization": "Bearer key-b"}
+    for method, path in (("GET", ""), ("GET", "?stream=true"), ("POST", "/cancel"), ("DELETE", "")):
+        answer = httpx2.request(method, f"{server.url}/responses/{ann['id']}{path}", headers=as_bob, timeout=20)
+        assert answer.status_code == 404
+    with OpenAI(base_url=server.url, api_key="key-a") as client:
+        assert ended(client, ann["id"]).output_text.startswith("for")
+    with OpenAI(base_url=server.url, api_key="key-b") as client:
+        ended(client, bob["id"])
+
+
+@promise("idempotency.free")
+def test_a_process_that_died_before_its_response_began_leaves_its_key_free(
+    start_server: StartServer, script: Script, model: str, key: Json, go_on: threading.Event
+) -> None:
+    script.will(Later(fails(429), go_on), says("ok"))
+    server = start_server()
+    body = {"model": model, "input": "q"}
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(httpx2.post, f"{server.url}/responses", json=body, headers=key, timeout=20)
+        script.wait_for(1)
+        server.kill()
+        with pytest.raises(httpx2.TransportError):
+            first.result()
+    go_on.set()
+    server.start()
+    again = httpx2.post(f"{server.url}/responses", json=body, headers=key, timeout=20)
+    assert again.json()["output"][0]["content"][0]["text"] == "ok"
+
+
+@promise("idempotency.same")
+def test_a_key_is_known_after_a_restart(start_server: StartServer, script: Script, model: str, key: Json) -> None:
+    script.will(says("once"))
+    server = start_server()
+    body = {"model": model, "input": "q"}
+    first = httpx2.post(f"{server.url}/responses", json=body, headers=key, timeout=20)
+    server.kill()
+    server.start()
+    again = httpx2.post(f"{server.url}/responses", json=body, headers=key, timeout=20)
+    assert again.json() == first.json()
