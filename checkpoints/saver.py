@@ -83,7 +83,8 @@ class AppendOnlySaver(BaseCheckpointSaver[str]):
             at, work = self._put(config, checkpoint, metadata)
             self._remember(await asyncio.wrap_future(self._database.write(work)))
             return _config(at)
-        async with hold.along() as batch:
+        record = cast(Json, checkpoint["channel_values"].get("response") or {})
+        async with hold.along(introduces=record.get("id") == response_id) as batch:
             at, work = self._put(config, checkpoint, metadata, hold, batch)
             self._remember(await asyncio.wrap_future(self._database.write(work)))
             hold.entered = True

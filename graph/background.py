@@ -4,12 +4,9 @@ A queued response and one whose process has died are the same thing: a checkpoin
 """
 
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
-
-import orjson
 
 from graph.ask import Ask
 from graph.errors import Failure, Json, LeaseLost, StoreUnavailable
@@ -104,15 +101,18 @@ class Background:
         if not await self._archive.cancel(owner, response_id):
             return False
         await self._runner.lose(response_id)
-        await self.resume(response_id)
+        try:
+            await self.resume(response_id)
+        except StoreUnavailable:
+            logger.warning("A cancelled response will be closed later", extra={"response_id": response_id})
         return True
 
     async def abandon(self, response_id: str) -> None:
         """Fail a response that has brought down every process that made it."""
         await self._runner.lose(response_id)
         if running := await self._claimed(response_id):
-            failure = Failure("The response was given up: the server stopped several times while making it.")
-            running.ending = running.ending or {"status": "failed", "error": failure.as_response_error()}
+            if running.ending is None:
+                running.ending = _failed(Failure("The server stopped several times while it made this response."))
             await self._runner.run(running)
 
     async def _claimed(self, response_id: str) -> Running | None:
@@ -129,7 +129,7 @@ class Background:
         id = claimed.lease.response_id
         log = EventLog(kept=True, before=claimed.frames)
         hold = Hold(claimed.lease, claimed.owner, log, background=claimed.background, sealed=claimed.sealed)
-        hold.entered = True
+        hold.go_on()
         log.release()
         found = await self._archive.head_of_response(claimed.owner, id)
         if found is None:
@@ -139,10 +139,23 @@ class Background:
         state = (await self._runner.stored.aget_state(config_of(head))).values
         emitter = self._runner.emitter(id, log)
         replay(emitter, claimed.frames)
-        ended = record["status"] not in ("queued", "in_progress")
-        ask = self._ask_of(claimed, record, state["request"])
-        opening = partial(self._open, claimed)
-        return Running(id, ask, head, emitter, hold=hold, opening=opening, ending={} if ended else None)
+        running = Running(id, _ask_of(claimed, record, state["request"]), head, emitter, hold=hold)
+        if not any(frame.startswith(_BEGUN) for frame in claimed.frames[:3]) and record["status"] != "cancelled":
+            emitter.lifecycle("in_progress", snapshot(state["response"], running.ask.request, []))
+        self._settle(running, claimed, record)
+        return running
+
+    def _settle(self, running: Running, claimed: Claimed, record: Record) -> None:
+        """Whether it goes on, or has ended, or cannot go on."""
+        sealed = self._runner.seal.open(claimed.sealed.decode()) if claimed.sealed else {}
+        if record["status"] not in ("queued", "in_progress"):
+            running.ending = {}
+        elif sealed is None:
+            message = "The tools of this response were sealed with another key: servers must share one `secret_key`."
+            running.ending = _failed(Failure(message))
+        else:
+            running.ask = replace(running.ask, declared=sealed.get("declared", []))
+            running.opening = partial(self._open, claimed)
 
     async def _finish(self, hold: Hold) -> None:
         try:
@@ -151,28 +164,12 @@ class Background:
         except LeaseLost:
             logger.debug("Deleted while it was taken over", extra={"response_id": hold.lease.response_id})
 
-    def _ask_of(self, claimed: Claimed, record: Record, request: Json) -> Ask:
-        sealed = self._runner.seal.open(claimed.sealed.decode()) if claimed.sealed else {}
-        return Ask(
-            owner=claimed.owner,
-            request=request,
-            input=[],
-            declared=_declared(sealed),
-            previous_response_id=record["previous_response_id"],
-            conversation=record["conversation"],
-            stored=request.get("store", True),
-            background=claimed.background,
-            resumable=not claimed.background,
-        )
-
     async def _open(self, claimed: Claimed, running: Running) -> None:
         """Give a response its run: tools open, items where they were. Raises `Failure`."""
         hold = running.hold
         assert hold  # noqa: S101 (just given)
         saved = await self._runner.stored.aget_state(config_of(running.head))
         state: Any = saved.values
-        if not any(frame.startswith(_BEGUN) for frame in claimed.frames[:3]):
-            running.emitter.lifecycle("in_progress", snapshot(state["response"], running.ask.request, []))
         run = await self._runner.open(running.ask, running.emitter, running.id)
         run.created_at = state["response"]["created_at"]
         run.legacy = replace(run.legacy, started=claimed.started)
@@ -181,7 +178,18 @@ class Background:
         await catch_up(run, state, saved.tasks)
 
 
-def _declared(sealed: Json | None) -> Sequence[Json]:
-    if sealed is None:
-        raise Failure("The tools of this response were sealed with another key: the servers' `secret_key` must be one.")
-    return orjson.loads(orjson.dumps(sealed.get("declared", [])))
+def _ask_of(claimed: Claimed, record: Record, request: Json) -> Ask:
+    return Ask(
+        owner=claimed.owner,
+        request=request,
+        input=[],
+        previous_response_id=record["previous_response_id"],
+        conversation=record["conversation"],
+        stored=request.get("store", True),
+        background=claimed.background,
+        resumable=not claimed.background,
+    )
+
+
+def _failed(failure: Failure) -> Json:
+    return {"status": "failed", "error": failure.as_response_error(), "usage": None}

@@ -43,6 +43,8 @@ class Hold:
         self.sealed = sealed
         #: Whether the store knows of it.
         self.entered = False
+        #: Set when the store can find the response: what a reader has seen of it, it can ask for.
+        self.known = asyncio.Event()
         #: Another has the response now: nothing more is written.
         self.lost = False
         self._writing = asyncio.Lock()
@@ -53,12 +55,21 @@ class Hold:
         return self.log.kept
 
     @asynccontextmanager
-    async def along(self) -> AsyncGenerator[Batch]:
+    async def along(self, introduces: bool = False) -> AsyncGenerator[Batch]:
         """The events to be written now, alone or in one transaction with a checkpoint; readers see them afterwards.
 
-        What raises in here has written nothing, and the events wait for the next time.
+        `introduces`: from that checkpoint on the response can be found; before it no event is written. What raises in
+        here has written nothing, and the events wait for the next time.
         """
         async with self._writing:
-            batch = Batch(*self.log.unkept())
+            start, frames = self.log.unkept()
+            batch = Batch(start, frames if introduces or self.known.is_set() else [])
             yield batch
+            if introduces:
+                self.known.set()
             self.log.keep_to(batch.start + len(batch.frames))
+
+    def go_on(self) -> None:
+        """It was taken over: the store knows of it already."""
+        self.entered = True
+        self.known.set()

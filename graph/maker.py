@@ -223,6 +223,7 @@ class Maker:
         """Write events down, those of some milliseconds together."""
         hold = running.hold
         while hold:
+            await hold.known.wait()
             await running.log.grown()
             await asyncio.sleep(_FLUSH_S)
             try:

@@ -48,6 +48,8 @@ def append_items(log: list[Entry], added: list[Entry]) -> list[Entry]:
     """Reducer of `items`: a longer log of the same epoch; neither argument is changed."""
     if not added:
         return log
+    if not log and isinstance(added, ItemLog):
+        return added  # brought along whole, with what is known of it
     if isinstance(log, ItemLog):
         return ItemLog([*log, *added], log.epoch, log.memo)
     return ItemLog([*log, *added])
