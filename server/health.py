@@ -16,6 +16,7 @@ class Health:
         self._ask = ask
         self._asking: asyncio.Task[bool] | None = None
         self._asked_at = 0.0
+        self._answered = True
         #: Set when the process ends.
         self.leaving = False
 
@@ -26,12 +27,15 @@ class Health:
         return None if await self._answers() else "database"
 
     async def _answers(self) -> bool:
-        """At most one question is under way, however long it hangs."""
+        """At most one question is under way, however long it hangs; one to a database that was away is not awaited."""
+        if self._asking is not None and self._asking.done():
+            self._answered = self._asking.result()
         if self._asking is None or (self._asking.done() and time.monotonic() - self._asked_at > _TRUST_S):
             self._asked_at = time.monotonic()
             self._asking = asyncio.create_task(self._asked())
-        done, _ = await asyncio.wait([self._asking], timeout=_LIMIT_S)
-        return bool(done) and self._asking.result()
+        done, _ = await asyncio.wait([self._asking], timeout=_LIMIT_S if self._answered else 0)
+        self._answered = bool(done) and self._asking.result()
+        return self._answered
 
     async def _asked(self) -> bool:
         try:
