@@ -178,8 +178,10 @@ def check(path: Path) -> None:
         return
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S)
     try:
-        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        for (table,) in tables:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        if tables and "alembic_version" not in tables:
+            raise Unusable(f"{path} is the database of another program. Nothing was written to it.")
+        for table in tables:
             connection.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone()  # noqa: S608 - its own tables' names
         found = connection.execute("PRAGMA quick_check(1)").fetchone() if _short(path) else ("ok",)
     except sqlite3.DatabaseError as error:
@@ -219,4 +221,4 @@ def _version(connection: sqlite3.Connection) -> str | None:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.OperationalError:
         return None
-    return row and row[0]
+    return row[0] if row else None

@@ -1,6 +1,7 @@
 """PostgreSQL goes away, comes back, is busy, newer than we are, or shared by many who start at once."""
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from checkpoints import Unusable, open_postgres
+from checkpoints import Unusable, open_postgres, open_sqlite
 from checkpoints.database import Rows
 from checkpoints.postgres import PostgresDatabase
 from graph.errors import StoreUnavailable
@@ -261,6 +262,24 @@ async def test_later_schema_is_refused_and_one_that_only_adds_is_not(url: str) -
             async with open_postgres(url):
                 pass
         assert run(url, "SELECT version_num FROM alembic_version") == [(other,)]
+
+
+@promise("store.upgrade")
+async def test_tables_of_another_program_are_left_alone(url: str, tmp_path: Path) -> None:
+    run(url, "CREATE TABLE checkpoint (theirs INTEGER)", "INSERT INTO checkpoint VALUES (1)")
+    with pytest.raises(Unusable, match='relation "checkpoint" already exists'):
+        async with open_postgres(url):
+            pass
+    assert run(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == [("checkpoint",)]
+    path = tmp_path / "theirs.db"
+    with sqlite3.connect(path) as theirs:
+        theirs.execute("CREATE TABLE checkpoint (theirs INTEGER)")
+    theirs.close()
+    before = path.read_bytes()
+    with pytest.raises(Unusable, match="another program"):
+        async with open_sqlite(path):
+            pass
+    assert path.read_bytes() == before
 
 
 @promise("store.migrate")
