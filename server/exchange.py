@@ -5,8 +5,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+import orjson
+
 from graph.errors import Failure, Json, RequestError
 from graph.running import Running
+from graph.state import Entry
 from server.asking import ask_of
 from server.house import House
 from server.lanes import Create, Lane
@@ -62,30 +65,25 @@ class Exchange:
         queued = self._steering.take(create.parent_id, create.stream_id)
         following: Create | None = create.with_steering(queued)
         while following and not self._socket.gone:
-            following = await self._answer(following, lane)
+            try:
+                following = await self._answer(following, lane)
+            except Failure as failure:
+                following = await self._refuse(following, failure)
+            except Exception as error:  # what a bug breaks is this request, not the others of the connection
+                logger.error("A request over a WebSocket failed on a bug", exc_info=error)
+                following = await self._refuse(following, Failure("The server had an error at your request."))
 
     async def _answer(self, create: Create, lane: Lane) -> Create | None:
-        """Gives the successor, if there is to be one."""
-        running = await self._begin(create)
-        if running is None:
-            return None
+        """Gives the successor, if there is to be one. Raises `Failure` when there is no response."""
+        running = await self._start(create)
         try:
-            size_bytes = await self._tell(running, create.stream_id)
-            response = await self._end(create, running, size_bytes)
+            await self._house.runner.begun(running)
+            async for frames in running.log.follow():
+                await self._socket.tell(frames, create.stream_id)
+            response = await self._end(create, running)
             return await self._go_on(create, running, response, lane)
         finally:
             del self._active[running.id]
-
-    async def _begin(self, create: Create) -> Running | None:
-        """A response that may be shown; None when the client was told why there is none."""
-        try:
-            return await self._start(create)
-        except Failure as failure:
-            await self._refuse(create, failure)
-        except Exception as error:  # what a bug breaks is this request, not the others of the connection
-            logger.error("A request over a WebSocket failed on a bug", exc_info=error)
-            await self._refuse(create, Failure("The server had an error while processing your request."))
-        return None
 
     async def _start(self, create: Create) -> Running:
         if self.ending:
@@ -103,32 +101,25 @@ class Exchange:
             _keep(self._successors, create.parent_id, running.id)
         if self._socket.gone:
             self._house.runner.leave(running)
-        try:
-            await self._house.runner.begun(running)
-        except BaseException:
-            del self._active[running.id]
-            raise
         return running
 
-    async def _tell(self, running: Running, stream_id: str | None) -> int:
-        """Send its events as they come; the size of the last one, which holds all of the response."""
-        size_bytes = 0
-        async for frames in running.log.follow():
-            await self._socket.tell(frames, stream_id)
-            size_bytes = len(frames[-1])
-        return size_bytes
-
-    async def _end(self, create: Create, running: Running, size_bytes: int) -> Json | None:
+    async def _end(self, create: Create, running: Running) -> Json | None:
         """The response as it ended; None when it failed or was given up. What only we know of it is remembered."""
         response = None
         with suppress(Failure):
             response = await running.log.ended()
         _keep(self._ended, running.id, response["status"] if response else "failed")
-        if running.conversation is not None and not running.ask.stored:
-            parent = self._recent.get(create.parent_id)
-            size_bytes += create.size_bytes + (parent.size_bytes if parent else 0)
+        if response and running.conversation is not None and not running.ask.stored:
+            size_bytes = self._size_of(create, running.conversation, response)
             self._recent.put(running.id, Remembered(running.conversation, create.stream_id, size_bytes))
         return response
+
+    def _size_of(self, create: Create, conversation: Sequence[Entry], response: Json) -> int:
+        """Of a long conversation only what is new is measured."""
+        parent = self._recent.get(create.parent_id)
+        if parent is None:
+            return len(orjson.dumps(conversation))
+        return parent.size_bytes + len(orjson.dumps([create.message.get("input"), response["output"]]))
 
     async def _refuse(self, create: Create, failure: Failure) -> None:
         """A continuation that is refused costs its parent its place, unless it was a fork from another lane."""

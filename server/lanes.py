@@ -39,17 +39,16 @@ class Create:
         """The same with `submissions` before its own input."""
         given: Any = self.message.get("input") or []
         own = [message(given)] if isinstance(given, str) else given
-        if not submissions or not isinstance(own, list):
+        if not submissions:
             return self
-        items = [*(item for one in submissions for item in one.items), *own]  # pyright: ignore[reportUnknownVariableType]  # JSON
-        size_bytes = self.size_bytes + sum(one.size_bytes for one in submissions)
-        steered = [*self.steered, *submissions]
-        return replace(self, message={**self.message, "input": items}, size_bytes=size_bytes, steered=steered)
+        if isinstance(own, list):  # else it will be refused
+            given = [*(item for one in submissions for item in one.items), *own]  # pyright: ignore[reportUnknownVariableType]  # JSON
+        return replace(self, message={**self.message, "input": given}, steered=[*self.steered, *submissions])
 
     def successor(self, response_id: str, submissions: Sequence[Submission]) -> Self:
         """What goes on, with its settings, from the response this one became."""
         following: Json = {**self.message, "previous_response_id": response_id, "input": []}
-        begun = replace(self, message=following, size_bytes=0, steered=(), automatic=True)
+        begun = replace(self, message=following, steered=(), automatic=True)
         return begun.with_steering(submissions)
 
 

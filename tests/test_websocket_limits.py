@@ -178,7 +178,7 @@ def test_a_connection_remembers_no_more_than_a_request_could_hold(
     server = start_server(GRAPHNEXUS_MAX_BODY_BYTES="20000")
     script.will(*[says(str(number)) for number in range(3)])
     with talking(server) as talk:
-        first, second = (talk.ask(model=model, input="x" * 9000, store=False) for _ in range(2))
+        first, second = (talk.ask(model=model, input="x" * 11_000, store=False) for _ in range(2))
         talk.create(model=model, input="b", store=False, previous_response_id=first["id"])
         assert talk.refused()["code"] == "previous_response_not_found"
         talk.ask(model=model, input="b", store=False, previous_response_id=second["id"])
