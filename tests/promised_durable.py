@@ -127,4 +127,18 @@ _WEBHOOKS = promises(
     webhook.secret              A webhook's secret is neither logged nor kept.
     """,
 )
-DURABLE: list[Promise] = [*_BACKGROUND, *_SHARED, *_REPEATED, *_SOCKET, *_QUEUE, *_WEBHOOKS, *_OPERATIONS]
+_KEPT = promises(
+    "§12",
+    """
+    retention.reads             Whatever goes, what stays reads what it read before.
+    retention.responses         A response goes when its time is over; what continues it lives on.
+    retention.conversations     A conversation goes when it was not used for the time a setting says.
+    retention.events            The events of an ended response go after the time a setting says.
+    retention.steps             The steps of an ended response go after an hour; the response stays.
+    retention.leftovers         Old idempotency keys and rows of dead processes go.
+    retention.bytes             The database shrinks by what has gone.
+    retention.alone             Of several servers on a database one removes what is over.
+    retention.by_hand           `graphnexus prune` says what it removes, also beside a running server.
+    """,
+)
+DURABLE: list[Promise] = [*_BACKGROUND, *_SHARED, *_REPEATED, *_SOCKET, *_QUEUE, *_WEBHOOKS, *_OPERATIONS, *_KEPT]
