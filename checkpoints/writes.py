@@ -36,6 +36,8 @@ class Writes:
         self._waiting: deque[_Write] = deque()
         #: Held by the thread that writes. The other one waits for it no longer than the first write in line does.
         self._turn = Lock()
+        #: Held while the line gets shorter.
+        self._line = Lock()
         self._threads = ThreadPoolExecutor(2, "store-writer")
 
     def add(self, work: Work[T]) -> Future[T]:
@@ -74,19 +76,22 @@ class Writes:
 
     def _take(self) -> list[_Write]:
         taken: list[_Write] = []
-        while self._waiting and len(taken) < _BATCH:
-            write = self._waiting.popleft()
-            if write.done.set_running_or_notify_cancel():
-                taken.append(write)
+        with self._line:
+            while self._waiting and len(taken) < _BATCH:
+                write = self._waiting.popleft()
+                if write.done.set_running_or_notify_cancel():
+                    taken.append(write)
         return taken
 
     def _give_up(self) -> None:
-        """Whoever writes takes nothing meanwhile: it came to its turn with what it had."""
         now = time.monotonic()
-        while self._waiting and self._waiting[0].until <= now:
-            done = self._waiting.popleft().done
-            if done.set_running_or_notify_cancel():
-                done.set_exception(StoreUnavailable("The store is busy with other writes.", retry_after_s=1))
+        late: list[_Write] = []
+        with self._line:
+            while self._waiting and self._waiting[0].until <= now:
+                late.append(self._waiting.popleft())
+        for write in late:
+            if write.done.set_running_or_notify_cancel():
+                write.done.set_exception(StoreUnavailable("The store is busy with other writes.", retry_after_s=1))
 
     def _write_all(self, batch: Sequence[_Write]) -> bool:
         """In one transaction; False when one of several failed and none is written."""
