@@ -10,6 +10,7 @@ from checkpoints.database import Database, Rows
 from checkpoints.responses import Responses
 
 _DEAD = "NOT EXISTS (SELECT 1 FROM worker WHERE worker.id = {})"
+_LEFT = f"run.worker IS NOT NULL AND {_DEAD.format('run.worker')}"
 
 
 class Swept(NamedTuple):
@@ -72,21 +73,28 @@ class Workers:
     def _sweep(self, rows: Rows, silent_s: float) -> Swept:
         sql = f"DELETE FROM worker WHERE id <> ? AND beat_at < {self._database.clock} - ?"
         rows.execute(sql, (self.id, silent_s))
-        swept = Swept([], [], 0)
-        sql = f"SELECT response_id, owner, background, recorded FROM run WHERE worker IS NOT NULL AND {_DEAD}"
+        swept = Swept(self._requeue(rows), [], 0)
         ended = 0
-        for response_id, owner, background, recorded in rows.execute(sql.format("run.worker")).fetchall():
-            if background:
-                epoch = runs.take(rows, response_id, None)
-                swept.requeued.append(runs.Waiting(response_id, owner, epoch or 0))
-            elif self._responses.interrupt(rows, response_id) and recorded:
-                runs.take(rows, response_id, self.id)
+        # Theirs are ours first: of two that sweep at a time, one has them.
+        sql = (
+            f"UPDATE run SET epoch = epoch + 1, worker = ? WHERE background = 0 AND {_LEFT} "
+            "RETURNING response_id, recorded"
+        )
+        for response_id, recorded in rows.execute(sql, (self.id,)).fetchall():
+            if self._responses.interrupt(rows, response_id) and recorded:
                 swept.unfinished.append(response_id)
             else:
                 runs.end(rows, response_id)
                 ended += 1
         _unlock(rows)
         return swept._replace(ended=ended)
+
+    def _requeue(self, rows: Rows) -> list[runs.Waiting]:
+        sql = (
+            f"UPDATE run SET epoch = epoch + 1, worker = NULL WHERE background = 1 AND {_LEFT} "
+            "RETURNING response_id, owner, epoch"
+        )
+        return [runs.Waiting(*row) for row in rows.execute(sql).fetchall()]
 
 
 def _unlock(rows: Rows) -> None:

@@ -68,11 +68,13 @@ class Keeper:
         self._tasks: set[asyncio.Task[None]] = set()
         #: Still to be submitted.
         self._handed: list[_Handed] = []
-        #: Held here, and not ours by the store, at the last look.
-        self._strange: dict[str, int] = {}
+        #: Held here, and not ours by the store, at the last look; and what was stopped for that.
+        self._strange: set[tuple[str, int]] = set()
+        self._lost: set[tuple[str, int]] = set()
         #: Ours by the store and made by nothing here, since when.
         self._idle: dict[str, float] = {}
         self._seldom_at = 0.0
+        self._leaving = False
         #: Set to look at once.
         self._soon = asyncio.Event()
 
@@ -81,8 +83,8 @@ class Keeper:
         """Look after the responses until the end, at which those of this process are left to others."""
         await self._store.workers.beat()
         self._take(await self._store.workers.sweep(0 if self._pulse.alone else self._pulse.lease_s))
-        self._spawn(self._start())
-        self._spawn(self._watch())
+        for work in (self._beat, self._start, self._watch):
+            self._spawn(work())
         try:
             yield
         finally:
@@ -92,11 +94,20 @@ class Keeper:
         await self._engine.start(self)
         self._soon.set()
 
+    async def _beat(self) -> None:
+        """Apart from all else that a process has to look after, which may take its time."""
+        while True:
+            await asyncio.sleep(self._pulse.lease_s / 4)
+            with suppress(StoreUnavailable):
+                await self._store.workers.beat()
+
     def drain(self) -> None:
         """Take no more responses from the queue."""
+        self._leaving = True
         self._engine.drain()
 
     async def _close(self) -> None:
+        self._leaving = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -114,6 +125,8 @@ class Keeper:
 
     async def make(self, response_id: str, owner: str) -> None:
         """Make a response, unless somebody does, and tell of its end."""
+        if self._leaving:
+            await asyncio.Event().wait()  # until the engine is closed: others take it from the queue again
         async for attempt in _patiently():
             with attempt:
                 await self._background.resume(response_id)
@@ -160,7 +173,7 @@ class Keeper:
                 logger.exception("Looking after the responses failed on a bug")
 
     async def _look(self) -> None:
-        await self._store.workers.beat()
+        await self._store.workers.beat()  # or a process that slept would take itself for dead
         self._take(await self._store.workers.sweep(self._pulse.lease_s))
         await self._compare()
         if self._engine.started:
@@ -185,15 +198,15 @@ class Keeper:
 
     async def _compare(self) -> None:
         """What this process holds, and what the store says it does. Both change while one looks, hence two looks."""
-        mine = dict(await self._store.runs.mine())
-        held = self._runner.held()
-        strange = {id: epoch for id, epoch in held.items() if mine.get(id) != epoch}
-        for response_id in [id for id, epoch in strange.items() if self._strange.get(id) == epoch]:
+        mine = await self._store.runs.mine()
+        strange = set(self._runner.held().items()) - mine
+        for response_id, epoch in strange & self._strange - self._lost:
             logger.warning("A response was taken over by another process", extra={"response_id": response_id})
-            await self._runner.lose(response_id)
-        self._strange = strange
+            self._lost.add((response_id, epoch))
+            self._spawn(self._runner.lose(response_id))
+        self._strange, self._lost = strange, self._lost & strange
         at = time.monotonic()
-        self._idle = {id: self._idle.get(id, at) for id in mine if self._runner.find(id) is None}
+        self._idle = {id: self._idle.get(id, at) for id, _ in mine if self._runner.find(id) is None}
         for response_id in [id for id, since in self._idle.items() if at - since > _IDLE_S]:
             del self._idle[response_id]
             self._spawn(self._resume(response_id))
