@@ -4,6 +4,7 @@ import atexit
 import hashlib
 import os
 import shutil
+import subprocess
 import tempfile
 import warnings
 from functools import cache
@@ -42,6 +43,19 @@ class Postgres:
     def stop(self) -> None:
         """Every connection breaks, as by an operator's `pg_ctl restart`."""
         self._server.stop()
+
+    def back_up(self) -> None:
+        """Remember what it knows now. It is stopped meanwhile."""
+        self.stop()
+        subprocess.run(["cp", "-a", self.directory / "data", self.directory / "copy"], check=True)
+        self.start()
+
+    def fall_back(self) -> None:
+        """Know no more than it knew then: a standby that had not heard of the last of it takes over."""
+        self.stop()
+        shutil.rmtree(self.directory / "data")
+        (self.directory / "copy").rename(self.directory / "data")
+        self.start()
 
     def close(self) -> None:
         self._server.cleanup()

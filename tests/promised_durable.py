@@ -32,6 +32,7 @@ _SHARED = promises(
     store.freeing               What is deleted beside what grows takes nothing with it, and leaves nothing behind.
     store.follow                Events that one server writes are told by the others within milliseconds.
     store.restart               When PostgreSQL restarts, what waits too long is a 503; afterwards all goes on.
+    store.failover              A standby that knows less than its primary did is believed, also by what is remembered.
     store.busy                  Who gets no connection in time gets a 503, and the others are not held up.
     store.unknown               A commit whose outcome is not known is not made twice.
     store.upgrade               A database of a later version is refused; one that only knows more is not.

@@ -131,6 +131,23 @@ async def test_server_that_is_away_is_a_prompt_refusal_until_it_is_back(server: 
         await eventually(store.workers.beat, 5)
 
 
+@promise("store.failover")
+async def test_server_that_comes_back_knowing_less_is_believed(server: postgres.Postgres) -> None:
+    url = postgres.made(server.url, "fallen")
+    async with open_postgres(url) as store:
+        caller = Caller(store)
+        head = (await caller.chain(2))[-1]
+        await asyncio.to_thread(server.back_up)
+        lost = await eventually(lambda: caller.ask("Lost", head))
+        assert (await caller.questions(lost))[-1] == "Lost"
+        await asyncio.to_thread(server.fall_back)
+        async with open_postgres(url) as other:
+            again = await Caller(other).ask("Again", head)
+        assert await eventually(lambda: store.responses.find("local", lost.record["id"])) is None
+        assert again.log == lost.log
+        assert await caller.questions(again) == ["Question 0", "Question 1", "Again"]
+
+
 @promise("store.restart", "store.follow")
 async def test_wake_ups_are_heard_again_after_a_restart(server: postgres.Postgres) -> None:
     url = postgres.made(server.url, "heard")
