@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -15,18 +15,42 @@ import pytest
 from openai import OpenAI
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.conftest import StartServer
+from tests.conftest import StartServer, check_log
 from tests.contract import promise
 from tests.process import ROOT, Server
 from tests.recorder import Recorder
 from tests.schema import check_error
 from tests.sockets import LIMIT_S, Talk, talking
 from tests.told import eventually, text_of
-from tests.upstream import Script, says
+from tests.upstream import Script, Upstream, says
 
 Json = dict[str, Any]
+Started = Callable[[dict[str, str]], Server]
 DELTA = "response.output_text.delta"
 WARM: Json = {"model": "demo", "input": "q", "generate": False, "store": False}
+
+
+#: Settings of servers that are each shared by some tests.
+KEYED = {"GRAPHNEXUS_API_KEYS": "alice:sk-alice"}
+SMALL = {"GRAPHNEXUS_MAX_BODY_BYTES": "30000"}
+BRIEF = {"GRAPHNEXUS_WEBSOCKET_MINUTES": "0.01"}
+
+
+@pytest.fixture(scope="module")
+def started(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """A server with these settings, the same for all who ask for them."""
+    servers: dict[str, Server] = {}
+
+    def start(settings: dict[str, str]) -> Server:
+        name = next(iter(settings))
+        if name not in servers:
+            servers[name] = Server(tmp_path_factory.mktemp("server"), upstream.url, **settings).start()
+        return servers[name]
+
+    yield start
+    for server in servers.values():
+        server.stop()
+        check_log(server.log())
 
 
 @pytest.fixture
@@ -62,8 +86,8 @@ def refused(server: Server, **headers: str) -> tuple[int, Json]:
 
 
 @promise("websocket.gate")
-def test_a_handshake_needs_a_key_where_a_request_does(start_server: StartServer, script: Script, model: str) -> None:
-    server = start_server(GRAPHNEXUS_API_KEYS="alice:sk-alice")
+def test_a_handshake_needs_a_key_where_a_request_does(started: Started, script: Script, model: str) -> None:
+    server = started(KEYED)
     for key in ("", "Bearer ", "Bearer sk-wrong", "Basic c2s6"):
         status, error = refused(server, authorization=key)
         assert (status, error["code"]) == (401, "invalid_api_key")
@@ -94,8 +118,8 @@ def test_a_client_that_upgrades_nothing_is_told_so_at_once(http: httpx2.Client) 
 
 
 @promise("websocket.key")
-def test_a_key_that_is_revoked_opens_nothing_more(start_server: StartServer) -> None:
-    server = start_server()
+def test_a_key_that_is_revoked_opens_nothing_more(started: Started) -> None:
+    server = started(KEYED)
     secret = _keys(server, "create", "alice").split()[-1]
     with talking(server, authorization=f"Bearer {secret}") as talk:
         assert talk.ask(**WARM)["status"] == "completed"
@@ -146,10 +170,9 @@ def test_a_message_in_fragments_is_a_message(talk: Talk) -> None:
 
 
 @promise("websocket.errors")
-def test_a_message_that_is_too_large_is_refused(start_server: StartServer) -> None:
-    server = start_server(GRAPHNEXUS_MAX_BODY_BYTES="100000")
-    with talking(server) as talk:
-        talk.create(**WARM, user="x" * 100_000)
+def test_a_message_that_is_too_large_is_refused(started: Started) -> None:
+    with talking(started(SMALL)) as talk:
+        talk.create(**WARM, user="x" * 30_000)
         assert (talk.refused()["status"], talk.errors[-1]["error"]["code"]) == (413, "request_too_large")
         assert talk.ask(**WARM)["status"] == "completed"
         talk.create(**WARM, user="x" * 2_000_000)
@@ -157,11 +180,9 @@ def test_a_message_that_is_too_large_is_refused(start_server: StartServer) -> No
 
 
 @promise("websocket.errors")
-def test_text_that_is_no_text_ends_the_connection(start_server: StartServer) -> None:
-    server = start_server()
-    with talking(server) as talk:
-        talk.wire.send(b'{"type": "\xff"}', text=True)
-        assert closed(talk) == 1007
+def test_text_that_is_no_text_ends_the_connection(talk: Talk) -> None:
+    talk.wire.send(b'{"type": "\xff"}', text=True)
+    assert closed(talk) == 1007
 
 
 @promise("websocket.create")
@@ -172,13 +193,10 @@ def test_ten_megabytes_go_in_and_come_out(talk: Talk, script: Script, model: str
 
 
 @promise("websocket.cache.bounded")
-def test_a_connection_remembers_no_more_than_a_request_could_hold(
-    start_server: StartServer, script: Script, model: str
-) -> None:
-    server = start_server(GRAPHNEXUS_MAX_BODY_BYTES="20000")
+def test_a_connection_remembers_no_more_than_a_request_could_hold(started: Started, script: Script, model: str) -> None:
     script.will(*[says(str(number)) for number in range(3)])
-    with talking(server) as talk:
-        first, second = (talk.ask(model=model, input="x" * 11_000, store=False) for _ in range(2))
+    with talking(started(SMALL)) as talk:
+        first, second = (talk.ask(model=model, input="x" * 16_000, store=False) for _ in range(2))
         talk.create(model=model, input="b", store=False, previous_response_id=first["id"])
         assert talk.refused()["code"] == "previous_response_not_found"
         talk.ask(model=model, input="b", store=False, previous_response_id=second["id"])
@@ -188,8 +206,8 @@ def test_a_connection_remembers_no_more_than_a_request_could_hold(
 
 
 @promise("websocket.time_limit")
-def test_a_connection_that_is_too_old_says_so_and_closes(start_server: StartServer) -> None:
-    with talking(start_server(GRAPHNEXUS_WEBSOCKET_MINUTES="0.01")) as talk:
+def test_a_connection_that_is_too_old_says_so_and_closes(started: Started) -> None:
+    with talking(started(BRIEF)) as talk:
         refused = talk.refused()
         assert (refused["status"], refused["code"]) == (400, "websocket_connection_limit_reached")
         assert refused["message"].startswith("Responses websocket connection limit reached (0.01 minutes).")
@@ -197,10 +215,10 @@ def test_a_connection_that_is_too_old_says_so_and_closes(start_server: StartServ
 
 
 @promise("websocket.time_limit")
-def test_what_runs_when_time_is_up_is_finished(start_server: StartServer, script: Script, model: str) -> None:
+def test_what_runs_when_time_is_up_is_finished(started: Started, script: Script, model: str) -> None:
     go = threading.Event()
     script.will(says("one two").pauses(1, go))
-    with talking(start_server(GRAPHNEXUS_WEBSOCKET_MINUTES="0.01")) as talk:
+    with talking(started(BRIEF)) as talk:
         talk.create(model=model, input="q", stream_id="main")
         talk.until(DELTA, lane="main")
         talk.create(**WARM, stream_id="main")
