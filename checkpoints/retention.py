@@ -22,7 +22,9 @@ from checkpoints.idempotency import KEPT_S
 from checkpoints.responses import Responses
 
 #: Seconds that no other write waits longer for.
-_HOLD_S = 0.02
+_HOLD_S = 0.01
+#: How long others may write before it goes on, as many times as it took.
+_PAUSE = 2
 #: Rows looked for at once; a look does not hold the writer.
 _PAGE = 1000
 #: Seconds after which a silent process has no row of its own any more, and a write without its checkpoint is lost.
@@ -118,7 +120,7 @@ class Retention:
         return int(await asyncio.wrap_future(found))
 
     async def prune(self, ages: Ages, *, dry: bool = False) -> Pruned:
-        """Remove what is over, or only count it; pauses, so that the writer is free at least half of the time."""
+        """Remove what is over, or only count it; pauses, so that the writer is free most of the time."""
         counts = dict.fromkeys(Pruned._fields, 0)
         for rule in self._rules(ages, await self._now()):
             counts[rule.kind] += await (self._count(rule) if dry else self._apply(rule))
@@ -155,7 +157,7 @@ class Retention:
             looked, went = await asyncio.wrap_future(self._database.write(partial(_some, rule, page)))
             removed += went
             page = page[looked:]
-            await asyncio.sleep(time.monotonic() - begun)
+            await asyncio.sleep(_PAUSE * (time.monotonic() - begun))
         return removed
 
     async def _shrink(self) -> None:
@@ -163,7 +165,7 @@ class Retention:
         while more:
             begun = time.monotonic()
             more = await asyncio.wrap_future(self._database.shrink())
-            await asyncio.sleep(time.monotonic() - begun)
+            await asyncio.sleep(_PAUSE * (time.monotonic() - begun))
 
     # ------------------------------------------------------------ what is over
 
