@@ -21,7 +21,7 @@ _APART_S = 1.0
 #: A slower database is felt in every response.
 _SLOW_S = 0.02
 #: Connections of a process beside its pool: one that listens, and those of the queue.
-_BESIDE = 9
+_BESIDE = 21
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding | Store]:

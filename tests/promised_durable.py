@@ -114,6 +114,7 @@ _OPERATIONS = promises(
     operations.metrics          Requests, responses, tokens and the queue are counted, over all processes of a port.
     operations.metrics_key      Metrics are an operator's: keys of callers do not open them.
     operations.doctor           `doctor` says how the database is, and never with its password.
+    operations.backup           The backup that is described can be served.
     operations.compose          The files for containers say only what the server understands.
     """,
 )

@@ -4,18 +4,20 @@ import asyncio
 import json
 import re
 import shlex
+import sqlite3
 import subprocess
 import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 import yaml
-from openai import OpenAI
+from openai import NotFoundError, OpenAI
 
 from server.flags import ALL
 from server.health import Health
@@ -223,3 +225,30 @@ def test_the_health_check_of_the_image_tells_the_healthy_from_the_rest(server: S
 
 def run(command: str) -> int:
     return subprocess.run(json.loads(command), check=False, capture_output=True, timeout=LIMIT_S).returncode
+
+
+# ------------------------------------------------------------ backup
+
+
+@promise("operations.backup")
+def test_the_backup_that_is_described_can_be_served(start_server: StartServer, upstream: Upstream) -> None:
+    upstream.on("backup").will(says("kept"), says("not in the backup"), says("goes on"))
+    server = start_server()
+    kept = server.data_dir / "kept"
+    with OpenAI(base_url=server.url, api_key="any", max_retries=0) as client:
+        made = client.responses.create(model="backup", input="hi")
+        [sql] = re.findall(r'^sqlite3 graphnexus\.db "(.+)"$', (ROOT / "docs/operations.md").read_text(), re.M)
+        with closing(sqlite3.connect(kept / "graphnexus.db")) as database:
+            database.execute(sql.replace("backup.db", str(kept / "backup.db")))
+        late = client.responses.create(model="backup", input="later")
+        server.stop()
+        for name in ("graphnexus.db", "graphnexus.db-wal", "graphnexus.db-shm", "engine.db"):
+            (kept / name).unlink(missing_ok=True)
+        (kept / "backup.db").rename(kept / "graphnexus.db")
+        server.start()
+        assert client.responses.retrieve(made.id).to_dict() == made.to_dict()
+        with pytest.raises(NotFoundError):
+            client.responses.retrieve(late.id)
+        assert (
+            client.responses.create(model="backup", input="on", previous_response_id=made.id).output_text == "goes on"
+        )
