@@ -74,7 +74,9 @@ def framed(texts: Iterable[bytes]) -> bytes:
 
 
 def envelope(failure: Failure, stream_id: str | None) -> Json:
+    """Of an envelope the Open Responses specification demands a `code`; a failure without one is named by its type."""
     error: Json = failure.body()["error"]
+    error["code"] = error["code"] or error["type"]
     if failure.retry_after_s:
         error["headers"] = {"retry-after": f"{max(1, round(failure.retry_after_s))}"}
     lane = {} if stream_id is None else {"stream_id": stream_id}

@@ -117,6 +117,7 @@ class Talk:
     def _envelope(event: Json) -> None:
         _ERROR.validate_python(event, strict=True)
         demand(event.keys() == {"type", "status", "error"}, f"an envelope with {sorted(event)}")
+        demand(bool(event["error"]["code"]), "an envelope without a code")
         demand(400 <= event["status"] < 600, f"an envelope of status {event['status']}")
         check_error({"error": {key: value for key, value in event["error"].items() if key != "headers"}})
 

@@ -151,7 +151,7 @@ def test_an_unstored_response_may_go_on_from_a_stored_one(talk: Talk, script: Sc
 def test_a_continuation_that_is_refused_costs_its_parent_its_place(talk: Talk, script: Script, model: str) -> None:
     script.will(says("one"), fails(400, "Nonsense."))
     first = talk.ask(model=model, input="a", store=False)
-    for code in (None, "previous_response_not_found"):
+    for code in ("invalid_request_error", "previous_response_not_found"):
         talk.create(model=model, input="b", store=False, previous_response_id=first["id"])
         assert talk.refused()["code"] == code
 

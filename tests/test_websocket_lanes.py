@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.contract import promise
+from tests.horrors import horrors
 from tests.process import Server
-from tests.sockets import Talk, talking
+from tests.sockets import LAST, Talk, talking
 from tests.told import text_of
 from tests.upstream import Script, fails, says
 
@@ -167,7 +168,8 @@ def test_what_a_request_gets_wrong_is_told_where_http_tells_it(talk: Talk, http:
         talk.create(**body, stream_id=f"lane-{number}")
         answer = http.post("/responses", json=body)
         refused = talk.refused(f"lane-{number}")
-        assert {"status": answer.status_code, **answer.json()["error"]} == refused
+        error = answer.json()["error"]
+        assert {"status": answer.status_code, **error, "code": error["code"] or error["type"]} == refused
     talk.create(model=model, input="q", generate="no")
     assert talk.refused()["param"] == "generate"
 
@@ -198,3 +200,13 @@ def test_a_response_that_breaks_fails_in_its_lane_alone(
     go.set()
     assert talk.ended("good")["status"] == "completed"
     assert [event["type"] for event in talk.responses[1].events[-2:]] == ["error", "response.failed"]
+
+
+@promise("websocket.errors")
+def test_horrors_are_answered_or_refused_and_break_nothing(talk: Talk, script: Script, model: str) -> None:
+    script.always(says("ok"))
+    for name, body in horrors(model):
+        talk.say({"type": "response.create", "model": model, **body})
+        event = talk.until(*LAST, "error")
+        assert event.get("status", 400) < 500, (name, event["error"])
+    assert text_of(talk.ask(model=model, input="q")) == "ok"
