@@ -23,7 +23,7 @@ def index(rows: Rows, key: int, value: Any, metadata: Json, hold: Hold | None) -
     """
     record = _made_here(value, metadata)
     if record is not None:
-        queued = hold is not None and hold.background and not hold.entered
+        queued = hold is not None and hold.queued
         _upsert(rows, key, {**record, "status": "queued"} if queued else record, metadata)
         if record["status"] not in GOING_ON and not (hold and hold.recorded):
             runs.end(rows, record["id"])

@@ -143,7 +143,7 @@ class AppendOnlySaver(BaseCheckpointSaver[str]):
         put = _put_writes(config, writes, task_id, task_path)
 
         def work(rows: Rows) -> None:
-            if hold:
+            if hold and not hold.queued:
                 runs.enter(rows, hold, self._database.clock)
             put(rows)
 

@@ -54,6 +54,11 @@ class Hold:
         """Whether events are kept: the run then ends with its last event, not with its last checkpoint."""
         return self.log.kept
 
+    @property
+    def queued(self) -> bool:
+        """Whether it is being queued: its first checkpoint makes it known."""
+        return self.background and not self.entered
+
     @asynccontextmanager
     async def along(self, introduces: bool = False) -> AsyncGenerator[Batch]:
         """The events to be written now, alone or in one transaction with a checkpoint; readers see them afterwards.
