@@ -99,10 +99,16 @@ FAULTS: dict[str, Callable[[Struck], None]] = {
 
 
 def strikes(fault: str, point: Point, kind: str) -> bool:
-    """Whether there is such a cell."""
-    if fault == "cut":
-        return point.name.startswith("model")
-    return fault != "database restart" or kind == "postgresql"
+    """Whether there is such a cell; a stop that is asked for finds a transaction no earlier than its end."""
+    match fault:
+        case "cut":
+            return point.name.startswith("model")
+        case "database restart":
+            return kind == "postgresql" and point.when in (None, "within")
+        case "SIGTERM":
+            return point.when in (None, "after")
+        case _:
+            return True
 
 
 def run(arena: Arena, point: Point, fault: str, in_conversation: bool = False) -> Outcome:

@@ -72,4 +72,6 @@ def _checkpoint(values: dict[str, Any]) -> str:
 def _writes(values: dict[str, Any]) -> str:
     """A step is told by its path: `~__pregel_pull, call_model`, or `~__pregel_push, 0, …` for one of several calls."""
     kind, step, *_ = [*values["task_path"].split(", "), ""]
-    return f"writes {f'call {int(step)}' if kind.endswith('push') else step or values['channel']}"
+    if not step or (step.isdigit() and not kind.endswith("push")):
+        return "writes update"
+    return f"writes {f'call {int(step)}' if kind.endswith('push') else step}"
