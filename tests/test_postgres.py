@@ -302,16 +302,22 @@ async def test_tables_of_another_program_are_left_alone(url: str, tmp_path: Path
 @promise("store.migrate")
 async def test_many_that_start_on_an_empty_database_make_it_once(url: str) -> None:
     code = (
-        "import asyncio, sys; from checkpoints import open_postgres\n"
+        "import asyncio, sys; from checkpoints import migrations, open_postgres\n"
         "async def main():\n"
-        "    async with open_postgres(sys.argv[1]) as store: await store.workers.beat(); print('there')\n"
-        "asyncio.run(main())"
+        "    async with open_postgres(sys.argv[1]) as store: await store.workers.beat(); print('there', flush=True)\n"
+        "print('ready', flush=True); sys.stdin.readline(); asyncio.run(main())"
     )
     command = [sys.executable, "-W", "error", "-c", code, url]
-    started = [await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(3)]
-    said = await asyncio.gather(*(child.communicate() for child in started))
-    assert [out for out, _ in said] == [b"there\n"] * 3
-    assert run(url, "SELECT COUNT(*) FROM worker") == [(3,)]
+    pipe = subprocess.PIPE
+    started = [
+        await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe) for _ in range(4)
+    ]
+    for child in started:
+        assert child.stdout
+        assert await child.stdout.readline() == b"ready\n"
+    said = await asyncio.gather(*(child.communicate(b"go\n") for child in started))
+    assert said == [(b"there\n", b"")] * 4
+    assert run(url, "SELECT COUNT(*) FROM worker") == [(4,)]
 
 
 @promise("store.restart")
