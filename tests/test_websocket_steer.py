@@ -135,16 +135,6 @@ def test_a_successor_is_steered_in_its_turn(talk: Talk, script: Script, model: s
 
 
 @promise("websocket.steer")
-def test_a_response_that_ends_by_itself_has_a_successor_too(talk: Talk, script: Script, model: str) -> None:
-    """The steer comes between the last word and the end of the model's answer."""
-    script.will(says("one").stalls(1), says("two"))
-    id = begun(talk, at="response.created", model=model, input="a")
-    talk.steer(id, "b")
-    assert talk.ended()["status"] in ("completed", "incomplete")
-    assert text_of(talk.ended()) == "two"
-
-
-@promise("websocket.steer")
 def test_the_successor_comes_before_what_waits_in_its_lane(talk: Talk, script: Script, model: str) -> None:
     script.will(says("one two").stalls(1), says("three"), says("four"))
     id = begun(talk, model=model, input="a")

@@ -1,6 +1,7 @@
 """Steering a response whose tools run on the server."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -9,9 +10,10 @@ from tests.contract import promise
 from tests.process import Server
 from tests.sockets import Talk, talking
 from tests.told import eventually, text_of
-from tests.upstream import Script, calls, says
+from tests.upstream import Script, says, together
 
-Begin = Callable[[float], str]
+Begin = Callable[..., str]
+WEATHER = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}, "strict": False}
 
 
 @pytest.fixture
@@ -24,10 +26,10 @@ def talk(server: Server, log_watch: None) -> Iterator[Talk]:
 def begin(talk: Talk, script: Script, model: str, slow: mcp_servers.Server) -> Begin:
     """Create a response whose tool runs for some seconds; gives its id."""
 
-    def begun(seconds: float) -> str:
-        script.will(calls("slow_tool", seconds=seconds))
+    def begun(seconds: float, *more: tuple[str, dict[str, Any]]) -> str:
+        script.will(together(("slow_tool", {"seconds": seconds}), *more, ids=["call_1", "call_2"]))
         before = slow.counts()
-        talk.create(model=model, input="a", tools=[slow.tool()])
+        talk.create(model=model, input="a", tools=[slow.tool(), WEATHER])
         id = talk.until("response.created")["response"]["id"]
 
         def called() -> None:
@@ -65,3 +67,20 @@ def test_too_much_steering_is_given_back(talk: Talk, begin: Begin, script: Scrip
     talk.ended()
     assert text_of(talk.ended()) == "done"
     assert [message["content"] for message in script.last.messages][-16:] == [str(number) for number in range(16)]
+
+
+@promise("websocket.steer.pending")
+def test_a_response_that_ends_as_it_would_is_completed_and_its_steering_waits(
+    talk: Talk, begin: Begin, script: Script, model: str
+) -> None:
+    id = begin(0.5, ("weather", {}))
+    talk.steer(id, "b")
+    ended = talk.ended()
+    assert ended["status"] == "completed"
+    assert [item["type"] for item in ended["output"]] == ["mcp_list_tools", "mcp_call", "function_call"]
+    pending = talk.until("response.steer.pending")
+    assert pending["required_input"] == [{"type": "function_call_output", "call_id": "call_2", "name": "weather"}]
+    script.will(says("done"))
+    answer = {"type": "function_call_output", "call_id": "call_2", "output": "sunny"}
+    assert text_of(talk.ask(model=model, input=[answer], previous_response_id=id)) == "done"
+    assert [message["content"] for message in script.last.messages][-2:] == ["sunny", "b"]
