@@ -1,8 +1,10 @@
 """The house is opened here: store, models, tools, runner and engine are built once, and closed in reverse."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 from checkpoints import STORES, Store
 from checkpoints.engine import Capacity, DurableEngine
@@ -14,7 +16,7 @@ from nodes.upstreams.discovery import discover
 from nodes.upstreams.registry import Registry
 from nodes.upstreams.upstream import Patience, Upstream
 from nodes.webhooks import Endpoint, Webhooks
-from server import __version__
+from server import __version__, pruning
 from server.archive import StoredArchive
 from server.auth import Gate
 from server.health import Health
@@ -43,7 +45,8 @@ async def open_house(settings: Settings, metrics: Metrics | None = None) -> Asyn
         engine = _engine(settings, store)
         pulse = Pulse(settings.lease_s, alone=database.kind == "sqlite")
         keeper = Keeper(store, runner, background, engine, _webhooks(settings), pulse)
-        async with keeper.keeping(), metrics.refreshed(store.pool):
+        tidying = pruning.run(store.retention, pruning.ages_of(settings))
+        async with keeper.keeping(), metrics.refreshed(store.pool), _beside(tidying):
             try:
                 gate = Gate.of(settings, store.keys)
                 yield House(
@@ -65,6 +68,17 @@ async def open_house(settings: Settings, metrics: Metrics | None = None) -> Asyn
                 await runner.close(settings.shutdown_grace_s)
                 for opened in (*tools, models):
                     await opened.close()
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Do endless work meanwhile."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def _models(settings: Settings) -> Registry:
