@@ -128,6 +128,10 @@ class Retention:
             await self._shrink()
         return Pruned(**counts)
 
+    async def expire(self) -> int:
+        """Remove the responses that have an expiry of their own, those only; gives their number."""
+        return await self._apply(self._expired(await self._now()))
+
     async def vacuum(self) -> None:
         """Let the operating system have what `prune` has freed, as far as it goes; may take long."""
         await asyncio.wrap_future(self._database.vacuum())
@@ -174,12 +178,15 @@ class Retention:
         rules = [_keys(now), _workers(now), _loose(now), self._steps(now - ages.step_s)]
         if ages.event_s is not None:
             rules.append(_events(now - ages.event_s))
-        rules.append(self._of_responses("r.expires_at <= ?", now))
+        rules.append(self._expired(now))
         if ages.response_s is not None:
             rules.append(self._of_responses("r.created_at < ?", now - ages.response_s))
         if ages.conversation_s is not None:
             rules.append(self._of_conversations(now - ages.conversation_s))
         return rules
+
+    def _expired(self, now: float) -> Rule:
+        return self._of_responses("r.expires_at <= ?", now)
 
     def _of_responses(self, past: str, limit: float) -> Rule:
         return Rule(

@@ -37,11 +37,13 @@ async def run(
 ) -> None:
     """Remove what is over every `every_s` seconds, until cancelled; of the servers on a database one does it at a time.
 
+    Responses with an expiry of their own go within a minute or two: there are few, and minutes are promised.
     `also`: what else is to be done then, such as forgetting finished work of the queue.
     """
     while True:
-        await asyncio.sleep(every_s * random.uniform(0.02, 0.1))  # noqa: S311 (nothing secret)
+        await asyncio.sleep(every_s * random.uniform(0.01, 0.03))  # noqa: S311 (nothing secret)
         try:
+            await retention.expire()
             if await retention.take(0.9 * every_s):
                 await _prune(retention, ages, also)
         except Exception:

@@ -25,6 +25,20 @@ _BACKGROUND = promises(
     background.resumable_streams A setting keeps the events of every stored stream.
     """,
 )
+_FAULTS = promises(
+    "§12",
+    """
+    faults.recovery             Killed, paused, stopped or cut off from its database at any point, a response ends.
+    faults.numbers              Who reconnects after a crash sees every event once, in order, in the same bytes.
+    faults.fencing              A process that was thought dead and wakes up writes nothing.
+    faults.unsafe_calls         A call that is not safe to repeat is never made twice.
+    faults.secrets              What a crash leaves on disk holds no secret of a caller.
+    faults.clocks               Replicas whose clocks are an hour apart work together.
+    faults.versions             Replicas of two versions work together while one replaces the other.
+    faults.leaving              A client that is gone after the first event finds the whole response later.
+    faults.takeover             With default settings another replica finishes a dead one's response in ten seconds.
+    """,
+)
 _SHARED = promises(
     "§5, §12",
     """
@@ -134,6 +148,7 @@ _KEPT = promises(
     """
     retention.reads             Whatever goes, what stays reads what it read before.
     retention.responses         A response goes when its time is over; what continues it lives on.
+    retention.unstored          A response with an expiry of its own goes within minutes of it.
     retention.conversations     A conversation goes when it was not used for the time a setting says.
     retention.events            The events of an ended response go after the time a setting says.
     retention.steps             The steps of an ended response go after an hour; the response stays.
@@ -143,4 +158,14 @@ _KEPT = promises(
     retention.by_hand           `graphnexus prune` says what it removes, also beside a running server.
     """,
 )
-DURABLE: list[Promise] = [*_BACKGROUND, *_SHARED, *_REPEATED, *_SOCKET, *_QUEUE, *_WEBHOOKS, *_OPERATIONS, *_KEPT]
+DURABLE: list[Promise] = [
+    *_BACKGROUND,
+    *_FAULTS,
+    *_SHARED,
+    *_REPEATED,
+    *_SOCKET,
+    *_QUEUE,
+    *_WEBHOOKS,
+    *_OPERATIONS,
+    *_KEPT,
+]

@@ -198,17 +198,25 @@ async def test_of_two_processes_one_does_it(name: str, tmp_path: Path) -> None:
         assert await other.store.retention.take(0)
 
 
-async def test_the_job_runs_until_it_is_stopped(caller: Caller) -> None:
-    made = await caller.ask("Question")
+@promise("retention.unstored")
+async def test_the_job_runs_until_it_is_stopped(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "server.pruning")
+    assert await caller.store.retention.take(3600)  # another does the rest this hour
+    made, other = await caller.ask("Question"), asyncio.Event()
     await caller.store.responses.expire(made.record["id"], -60)
-    also = asyncio.Event()
 
     async def forget() -> None:
-        also.set()
+        other.set()
 
-    job = asyncio.create_task(pruning.run(caller.store.retention, Ages(), forget, every_s=0.1))
-    await asyncio.wait_for(also.wait(), 10)
-    assert await caller.store.responses.find("local", made.record["id"]) is None
+    job = asyncio.create_task(pruning.run(caller.store.retention, ALL, forget, every_s=5))
+    async with asyncio.timeout(20):
+        while await caller.store.responses.find("local", made.record["id"]):
+            await asyncio.sleep(0.02)
+        assert not caplog.messages
+        second = await caller.ask("tool", durability="async")
+        await other.wait()
+    assert await caller.store.responses.find("local", second.record["id"]) is None
+    assert [(record.responses, record.steps) for record in caplog.records] == [(1, 6)]  # pyright: ignore
     job.cancel()
     with pytest.raises(asyncio.CancelledError):
         await job
