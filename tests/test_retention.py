@@ -33,7 +33,7 @@ STEPS = Ages(step_s=-60)
 @promise("retention.reads")
 def test_what_stays_reads_what_it_read_whatever_goes(name: str, tmp_path: Path) -> None:
     here = {"name": name, "path": tmp_path / "store.db"}
-    limits = settings(max_examples=8, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck))
+    limits = settings(max_examples=5, stateful_step_count=8, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(type("Here", (Forest,), here), settings=limits)
 
 
