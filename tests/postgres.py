@@ -15,6 +15,8 @@ import psycopg
 
 #: Tells processes that tests start where the server is.
 _VARIABLE = "TESTS_POSTGRES"
+#: The database that others are copies of.
+_MIGRATED = "migrated"
 #: What need not survive the machine costs no waiting for the disk.
 _SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200", "shared_buffers": "'64MB'"}
 
@@ -62,17 +64,17 @@ class Postgres:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def url_of(path: Path) -> str:
-    """The database that goes by this path, made when it is not there."""
+def url_of(path: Path, *, empty: bool = False) -> str:
+    """The database that goes by this path; made when it is not there, with all tables unless it is to be empty."""
     name = "t" + hashlib.sha256(str(path).encode()).hexdigest()[:20]
-    return made(_url(), name)
+    return made(_url(), name, "template1" if empty else _MIGRATED)
 
 
-def made(server: str, name: str) -> str:
+def made(server: str, name: str, template: str = "template1") -> str:
     """The URL of a database on a server, made when it is not there."""
     with psycopg.connect(server, autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
         info = connection.info
         return f"postgresql://{quote(info.user)}@/{name}?host={quote(info.host, safe='')}&port={info.port}"
 
@@ -83,6 +85,10 @@ def _url() -> str:
         return url
     server = Postgres()
     atexit.register(server.close)
+    from checkpoints.migrations import migrate
+
+    migrated = made(server.url, _MIGRATED)
+    migrate("postgresql+psycopg://", lambda: psycopg.connect(migrated))
     os.environ[_VARIABLE] = server.url
     return server.url
 

@@ -282,7 +282,8 @@ async def test_later_schema_is_refused_and_one_that_only_adds_is_not(url: str) -
 
 
 @promise("store.upgrade")
-async def test_tables_of_another_program_are_left_alone(url: str, tmp_path: Path) -> None:
+async def test_tables_of_another_program_are_left_alone(tmp_path: Path) -> None:
+    url = postgres.url_of(tmp_path / "theirs", empty=True)
     run(url, "CREATE TABLE checkpoint (theirs INTEGER)", "INSERT INTO checkpoint VALUES (1)")
     with pytest.raises(Unusable, match='relation "checkpoint" already exists'):
         async with open_postgres(url):
@@ -300,7 +301,8 @@ async def test_tables_of_another_program_are_left_alone(url: str, tmp_path: Path
 
 
 @promise("store.migrate")
-async def test_many_that_start_on_an_empty_database_make_it_once(url: str) -> None:
+async def test_many_that_start_on_an_empty_database_make_it_once(tmp_path: Path) -> None:
+    url = postgres.url_of(tmp_path, empty=True)
     code = (
         "import asyncio, sys; from checkpoints import migrations, open_postgres\n"
         "async def main():\n"

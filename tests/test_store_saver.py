@@ -14,6 +14,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Interrupt, Overwrite, Send
 
 from graph.state import ItemLog
+from tests import postgres
 from tests.store_graph import Caller, opened, state_at, texts
 
 ROOT = Path(__file__).parent.parent
@@ -148,6 +149,8 @@ def test_second_start_does_not_load_alembic(name: str, tmp_path: Path) -> None:
         "    async with opened(sys.argv[1], Path(sys.argv[2])): pass\n"
         "asyncio.run(main()); print('alembic' in sys.modules)"
     )
+    if name == "postgresql":
+        postgres.url_of(tmp_path / "store.db", empty=True)
     command = [sys.executable, "-c", code, name, str(tmp_path / "store.db")]
     said = [subprocess.check_output(command, cwd=ROOT, text=True).strip() for _ in range(2)]
     assert said == ["True", "False"]
