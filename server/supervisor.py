@@ -73,7 +73,10 @@ class Supervisor:
             signal.signal(stop, self._stop)
         signal.signal(signal.SIGHUP, self._renew)
         while not self._stopping or self._workers:
-            self._fill()
+            if self._stopping:
+                self._retire_all()
+            else:
+                self._fill()
             self._hear(signalled)
             self._bury()
             self._kill_the_overdue()
@@ -81,8 +84,6 @@ class Supervisor:
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
-        for worker in self._workers:
-            self._retire(worker)
 
     def _renew(self, *_: object) -> None:
         for worker in self._workers:
@@ -92,6 +93,10 @@ class Supervisor:
         if worker.until is None:
             worker.until = time.monotonic() + self.patience_s
             worker.process.terminate()
+
+    def _retire_all(self) -> None:
+        for worker in self._workers:
+            self._retire(worker)
 
     @property
     def _staying(self) -> list[Worker]:
@@ -103,7 +108,7 @@ class Supervisor:
         if old and len(self._staying) > self.count and all(worker.ready for worker in self._staying):
             self._retire(old[0])
         wanted = self.count + any(worker.old for worker in self._staying)
-        while not self._stopping and len(self._staying) < wanted and time.monotonic() >= self._not_before:
+        while len(self._staying) < wanted and time.monotonic() >= self._not_before:
             self._start()
 
     def _start(self) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psycopg
 import pytest
 import yaml
 from openai import NotFoundError, OpenAI
@@ -102,7 +103,10 @@ def test_doctor_examines_a_shared_database(start_server: StartServer, tmp_path: 
     before = graphnexus("doctor", *mine, GRAPHNEXUS_DATABASE_URL=url)
     assert before.returncode == 0, before.stdout
     assert re.search(r"✓ The database answers: \S+, PostgreSQL \d+", before.stdout)
-    assert "`serve` makes them" in before.stdout, "doctor changes nothing"
+    assert "`serve` makes them" in before.stdout
+    with psycopg.connect(url) as connection:
+        tables = connection.execute("SELECT 1 FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    assert not tables, "doctor changes nothing"
     server = start_server(GRAPHNEXUS_DATABASE_URL=url)
     its = ("--data-dir", str(server.data_dir / "kept"), "--no-discover")
     same = graphnexus("doctor", *its, GRAPHNEXUS_DATABASE_URL=url)

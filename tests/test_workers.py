@@ -20,7 +20,7 @@ from tests.process import Server
 from tests.test_cli import graphnexus, one_line
 from tests.upstream import Upstream, says
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 
 
 @pytest.fixture(scope="module")
