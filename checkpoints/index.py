@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from checkpoints import runs
 from checkpoints.database import Rows
-from graph.errors import Json, LeaseLost
+from graph.errors import Json, LeaseLost, conversation_locked
 from graph.hold import Hold
 from graph.state import Record
 
@@ -30,8 +30,10 @@ def index(rows: Rows, key: int, value: Any, metadata: Json, hold: Hold | None) -
     conversation_id = metadata.get("conversation_id")
     if conversation_id is None:
         return []
-    if _moves_head(record, metadata):
-        _check_holder(rows, conversation_id, metadata.get("response_id"))
+    moves = _moves_head(record, metadata)
+    if moves or (hold and hold.queued):
+        _check_holder(rows, conversation_id, metadata.get("response_id"), hold)
+    if moves:
         return _move_head(rows, conversation_id, key)
     _begin_elsewhere(rows, conversation_id)
     return []
@@ -77,14 +79,20 @@ def _upsert(rows: Rows, key: int, record: Record, metadata: Json) -> None:
     )
 
 
-def _check_holder(rows: Rows, conversation_id: str, response_id: str | None) -> None:
-    """Raises `LeaseLost` for a response that does not hold its conversation any more: another may have gone on."""
+def _check_holder(rows: Rows, conversation_id: str, response_id: str | None, hold: Hold | None) -> None:
+    """A response that does not hold its conversation any more: another may have gone on.
+
+    It is somebody else's to end, `LeaseLost`, unless it is ours: then it can only fail, `RequestError`.
+    """
     if response_id is None:
         return
     sql = "SELECT holder FROM conversation WHERE id = ?"
     row = rows.execute(sql, (conversation_id,)).fetchone()
-    if row is not None and row[0] != response_id:
+    if row is None or row[0] == response_id:
+        return
+    if hold is None:
         raise LeaseLost(response_id)
+    raise conversation_locked()
 
 
 def _move_head(rows: Rows, conversation_id: str, key: int) -> list[int]:

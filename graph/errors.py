@@ -79,6 +79,11 @@ def unknown_parent(id: str | None) -> RequestError:
     return RequestError(message, param="previous_response_id", code="previous_response_not_found")
 
 
+def conversation_locked() -> RequestError:
+    message = "Another process is currently operating on this conversation. Please retry in a few seconds."
+    return RequestError(message, param="conversation", code="conversation_locked")
+
+
 class Unauthorized(RequestError):
     status = 401
     code = "invalid_api_key"

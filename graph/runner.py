@@ -14,7 +14,7 @@ from langgraph.types import Overwrite
 
 from graph.ask import Ask
 from graph.compaction import compacted
-from graph.errors import Failure, Json, NotFound, RequestError, Unavailable, unknown_parent
+from graph.errors import Failure, Json, NotFound, RequestError, Unavailable, conversation_locked, unknown_parent
 from graph.events import Emitter, Names
 from graph.hold import Hold, Lease
 from graph.ids import item_ids, new_id
@@ -261,8 +261,7 @@ class Runner:
 
     async def _locked(self, owner: str, conversation_id: str, response_id: str) -> Head:
         if not await self.archive.lock(owner, conversation_id, response_id):
-            message = "Another process is currently operating on this conversation. Please retry in a few seconds."
-            raise RequestError(message, param="conversation", code="conversation_locked")
+            raise conversation_locked()
         head = await self.archive.head_of_conversation(owner, conversation_id)
         if head is None:
             raise NotFound(f"Conversation with id '{conversation_id}' not found.", param="conversation")
