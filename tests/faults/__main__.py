@@ -8,7 +8,7 @@ import sys
 import time
 
 from tests.faults.cell import FAULTS, strikes
-from tests.faults.matrix import points_of, table
+from tests.faults.matrix import points, table
 from tests.faults.running import run_all
 
 STORES = ("sqlite", "postgresql")
@@ -19,7 +19,7 @@ def main() -> int:
     began = time.monotonic()
     failed = 0
     for kind in asked.store:
-        cells = [(point, fault) for point in points_of(kind) for fault in asked.fault if strikes(fault, point, kind)]
+        cells = [(point, fault) for point in points(kind) for fault in asked.fault if strikes(fault, point, kind)]
         cells = [(point, fault) for point, fault in cells if asked.point in str(point)]
         outcomes = run_all(kind, cells, asked.jobs)
         print(table(kind, outcomes), flush=True)

@@ -4,18 +4,19 @@ import secrets
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
 from tests.faults.control import Control
-from tests.faults.database import Database, Postgres, Sqlite
+from tests.faults.database import Database, holding, opened
 from tests.faults.point import Hold, OutsideHold, Point, StoreHold
 from tests.faults.replica import Replica
 from tests.faults.scene import Scene
 from tests.faults.stops import Stops
-from tests.faults.tools import Tools
+from tests.faults.tools import CANARY, Tools
 from tests.upstream import Upstream
 
 Json = dict[str, Any]
@@ -23,18 +24,31 @@ LEASE_S = 1.5
 GRACE_S = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is different: the lease, and the environment of either server."""
+
+    lease_s: float = LEASE_S
+    first: dict[str, str] = field(default_factory=dict[str, str])
+    second: dict[str, str] = field(default_factory=dict[str, str])
+
+
 class Arena:
     """`servers` share `database`; with SQLite there is one, with PostgreSQL there are two."""
 
-    def __init__(self, kind: str, directory: Path) -> None:
+    def __init__(self, kind: str, directory: Path, world: World) -> None:
+        """`kind`: `sqlite`, `postgresql` for a server of its own, `shared` for the one that all tests share."""
+        self._directory = directory
+        self._lease_s = world.lease_s
         self.control = Control()
         self.stops = Stops()
         self.tools = Tools(self.stops).start()
         self.upstream = Upstream().start()
         self.upstream.on("model")
-        postgres = kind == "postgresql"
-        self.database: Database = Postgres() if postgres else Sqlite(directory / "a" / "kept")
-        self.servers = [self._replica(directory / name) for name in ("ab" if postgres else "a")]
+        self.database: Database = opened(kind, directory)
+        self.servers = [self._replica(directory / "a", **world.first)]
+        if self.database.url:
+            self.servers.append(self._replica(directory / "b", **world.second))
         self._plain = httpx2.Client(timeout=20)
         self._key = secrets.token_hex(16)
 
@@ -53,16 +67,16 @@ class Arena:
         self._plain.close()
         self.database.close()
 
-    def _replica(self, directory: Path) -> Replica:
+    def _replica(self, directory: Path, **different: str) -> Replica:
         settings = {
             "FAULTS_PORT": str(self.control.port),
-            "GRAPHNEXUS_LEASE_S": str(LEASE_S),
+            "GRAPHNEXUS_LEASE_S": str(self._lease_s),
             "GRAPHNEXUS_SHUTDOWN_GRACE_S": str(GRACE_S),
             "GRAPHNEXUS_SECRET_KEY": "0123456789abcdef0123456789abcdef",
         }
         if self.database.url:
             settings["GRAPHNEXUS_DATABASE_URL"] = self.database.url
-        return Replica(directory, self.upstream.url, **settings)
+        return Replica(directory, self.upstream.url, **{**settings, **different})
 
     # ------------------------------------------------------------ a cell
 
@@ -119,6 +133,11 @@ class Arena:
             time.sleep(0.1)
         return []
 
+    def told_on(self) -> list[str]:
+        """Files of the servers and of the database that hold what callers showed in confidence."""
+        kept = {*holding(self._directory, CANARY), *holding(self.database.directory, CANARY)}
+        return [str(path) for path in kept]
+
     def _left_over(self) -> list[str]:
         questions = {
             "runs": "SELECT response_id, worker, epoch FROM run",
@@ -131,10 +150,10 @@ class Arena:
 
 
 @contextmanager
-def arena(kind: str, directory: Path) -> Generator[Arena]:
-    opened = Arena(kind, directory)
+def arena(kind: str, directory: Path, world: World | None = None) -> Generator[Arena]:
+    here = Arena(kind, directory, world or World())
     try:
-        opened.start()
-        yield opened
+        here.start()
+        yield here
     finally:
-        opened.close()
+        here.close()

@@ -89,6 +89,12 @@ def cut(struck: Struck) -> None:
     struck.hold.go()
 
 
+def linger(struck: Struck) -> None:
+    """Nothing happens, for longer than the lease."""
+    time.sleep(2 * LEASE_S)
+    struck.hold.go()
+
+
 FAULTS: dict[str, Callable[[Struck], None]] = {
     "kill -9": kill,
     "SIGSTOP": pause,
@@ -134,16 +140,18 @@ def _run(arena: Arena, outcome: Outcome, in_conversation: bool) -> None:
     logs = [server.log_size() for server in arena.servers]
     hold = arena.arm(outcome.point)
     reader = Reader(arena.servers, scene.body(**where)).start()
-    _strike(arena, outcome, hold)
-    struck = time.monotonic()
-    over = reader.over(FINISHES_S)
-    outcome.took_s = time.monotonic() - struck
-    reader.stop()
+    try:
+        began = _strike(arena, outcome, hold)
+        over = reader.over(FINISHES_S)
+    finally:
+        reader.stop()
+    outcome.took_s = max(0.0, reader.over_at - began)
     check.demand(over, f"no end {FINISHES_S} s after the fault; {len(reader.frames)} events seen")
     arena.mend()
     terminal = check.stream(reader)
+    outcome.problems = check.problems
     outcome.status = terminal.get("status", "")
-    if over:
+    if over and terminal:
         allowed = {"completed", "failed"} if outcome.fault == "cut" else {"completed"}
         check.demand(outcome.status in allowed, f"it ended {outcome.status}: {terminal.get('error')}")
         check.nothing_left()
@@ -154,10 +162,12 @@ def _run(arena: Arena, outcome: Outcome, in_conversation: bool) -> None:
             check.goes_on(terminal, **({"previous_response_id": terminal["id"]} if not in_conversation else where))
     check.tools(reader.asked)
     check.logs(logs)
-    outcome.problems += check.problems
 
 
-def _strike(arena: Arena, outcome: Outcome, hold: Hold) -> None:
+def _strike(arena: Arena, outcome: Outcome, hold: Hold) -> float:
+    """When the fault began, in monotonic seconds."""
     pid = hold.reached(REACHES_S)
     assert pid is not None, "the point was never reached"
-    FAULTS[outcome.fault](Struck(arena, arena.server(pid), hold))
+    began = time.monotonic()
+    {**FAULTS, "nothing": linger}[outcome.fault](Struck(arena, arena.server(pid), hold))
+    return began

@@ -4,6 +4,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from rich.console import Console
@@ -20,10 +21,15 @@ from tests.faults.scene import PLACES
 _OTHERS = ("", "beat")
 
 
-def points_of(kind: str) -> list[Point]:
+@cache
+def points_of(here: Arena) -> Sequence[Point]:
     """All rows, in the order in which a response comes by."""
+    return [*transactions(here), *(Point(place) for place in PLACES)]
+
+
+def points(kind: str) -> Sequence[Point]:
     with tempfile.TemporaryDirectory() as directory, arena(kind, Path(directory)) as here:
-        return [*transactions(here), *(Point(place) for place in PLACES)]
+        return points_of(here)
 
 
 def transactions(here: Arena) -> list[Point]:

@@ -26,6 +26,8 @@ class Reader:
         #: How often it has asked for a response, because no answer came.
         self.asked = 0
         self.reconnected = 0
+        #: When it came to `[DONE]`, in monotonic seconds.
+        self.over_at = 0.0
         self._servers = servers
         self._body = body
         self._plain = httpx2.Client(timeout=httpx2.Timeout(10, read=patience_s))
@@ -104,6 +106,7 @@ class Reader:
         if frame.startswith(b":"):
             return
         if frame == _DONE:
+            self.over_at = time.monotonic()
             self._over.set()
             return
         event: Json = json.loads(frame.partition(b"\ndata: ")[2])

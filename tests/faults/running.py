@@ -26,4 +26,5 @@ def run_share(kind: str, cells: Sequence[Cell]) -> list[Outcome]:
         for at, (point, fault) in enumerate(cells):
             outcomes.append(run(here, point, fault, in_conversation=at % 2 == 1))
             print(f"{kind}: {point}, {fault}: {outcomes[-1]}", *outcomes[-1].problems, sep="\n    ", flush=True)
-    return outcomes
+        found = here.told_on()
+    return [*outcomes, Outcome(Point("no secret on disk"), cells[0][1], found, status="completed")] if cells else []
