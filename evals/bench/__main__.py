@@ -25,6 +25,7 @@ from evals.bench.crowd import WIDE, crowd, followers
 from evals.bench.durable import overheads, runs, stored
 from evals.bench.latency import latency
 from evals.bench.marathon import marathon
+from evals.bench.postgres import postgres
 from evals.bench.process import Process, machine
 from evals.bench.since import since
 from evals.bench.site import Site
@@ -45,7 +46,13 @@ class Bench:
     async def durable(self) -> list[Bar]:
         say("background runs")
         with self._site.server("durable") as server:
-            return await overheads(self._site, server, self._effort)
+            bars = await overheads(self._site, server, self._effort, "SQLite")
+        with postgres() as place:
+            if place is None:
+                return bars
+            say("background runs on PostgreSQL")
+            with self._site.server("durable shared", place=place) as server:
+                return [*bars, *await overheads(self._site, server, self._effort, "PostgreSQL")]
 
     async def crowd(self) -> list[Bar]:
         count = self._effort.crowd

@@ -62,6 +62,14 @@ class Caller:
             wire.close()
 
 
+async def most_at_once(model: int) -> int:
+    """How many answers the scripted model server at that port had under way at once since it was asked last."""
+    wire = Wire(model)
+    told = orjson.loads(await wire.send(_get("/v1/models")))
+    wire.close()
+    return told["most"]
+
+
 class Follower(Wire):
     """Reads the events of one response, and how old its tokens are if the model says when it sent them."""
 

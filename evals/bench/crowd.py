@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from evals.bench.background import Caller, Follower
+from evals.bench.background import Caller, Follower, most_at_once
 from evals.bench.bars import Bar
 from evals.bench.client import Question
 from evals.bench.process import Process
@@ -20,13 +20,15 @@ async def crowd(site: Site, server: Process, count: int, question: Question, how
     question.more["tools"] = [site.tool]
     caller = Caller(server.port, _CALLERS)
     await caller.until_ended(await caller.queue(question, _CALLERS))
+    await most_at_once(site.model.port)
     before, cpu_s, began = server.memory_kb(), server.cpu_s(), time.perf_counter()
     ids = await caller.queue(question, count)
     queued_s = time.perf_counter() - began
     await caller.until_ended(ids, 0.5)
     took_s, cpu_s = time.perf_counter() - began, server.cpu_s() - cpu_s
     caller.close()
-    detail = f"{count} completed in {took_s:.1f} s, queued in {queued_s:.1f} s"
+    most = await most_at_once(site.model.port)
+    detail = f"{count} completed in {took_s:.1f} s, queued in {queued_s:.1f} s, {most} asked the model at once"
     left = f"{(server.memory_kb() - before) / 1024:.0f} MB more afterwards than before"
     return [
         Bar(f"CPU of a run of three tool steps, {how}", cpu_s / count * 1000, 60, "ms", detail),

@@ -48,15 +48,16 @@ def runs(site: Site) -> list[Run]:
     ]
 
 
-async def overheads(site: Site, server: Process, effort: Effort) -> list[Bar]:
+async def overheads(site: Site, server: Process, effort: Effort, store: str) -> list[Bar]:
+    """The server's CPU only: PostgreSQL has its own."""
     found = runs(site)
     for run in found:  # past every lazy import, and the start of the engine
         await run.ask(server.port, 2 * _AT_ONCE)
         await run.ask_later(server.port, 2 * _AT_ONCE)
-    return [*[await _overhead(server, run, effort) for run in found], await _idle(server)]
+    return [*[await _overhead(server, run, effort, store) for run in found], await _idle(server, store)]
 
 
-async def _overhead(server: Process, run: Run, effort: Effort) -> Bar:
+async def _overhead(server: Process, run: Run, effort: Effort, store: str) -> Bar:
     """Rounds are interleaved, as everywhere."""
     costs: list[list[float]] = [[], []]
     ways = (run.ask, run.ask_later)
@@ -65,7 +66,7 @@ async def _overhead(server: Process, run: Run, effort: Effort) -> Bar:
             costs[way].append(await _cpu_ms(server, ways[way], effort.requests))
     more = median(late - early for early, late in zip(*costs, strict=True))
     detail = f"{median(costs[0]):.1f} → {median(costs[1]):.1f} ms"
-    return Bar(f"CPU of the background, {run.name}", more, 15, "ms more", detail)
+    return Bar(f"CPU of the background, {store}, {run.name}", more, 15, "ms more", detail)
 
 
 async def _cpu_ms(server: Process, ask: Callable[[int, int], Awaitable[None]], count: int) -> float:
@@ -74,12 +75,12 @@ async def _cpu_ms(server: Process, ask: Callable[[int, int], Awaitable[None]], c
     return (server.cpu_s() - before) / count * 1000
 
 
-async def _idle(server: Process) -> Bar:
+async def _idle(server: Process, store: str) -> Bar:
     """What looking for work costs when there is none."""
     await asyncio.sleep(_IDLE_S)
     before = server.cpu_s()
     await asyncio.sleep(_IDLE_S)
-    return Bar("CPU of an idle server", (server.cpu_s() - before) / _IDLE_S * 1000, 20, "ms a second")
+    return Bar(f"CPU of an idle server, {store}", (server.cpu_s() - before) / _IDLE_S * 1000, 20, "ms a second")
 
 
 async def stored(site: Site, run: Run, count: int) -> Bar:

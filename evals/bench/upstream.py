@@ -65,6 +65,10 @@ def _step(messages: list[dict[str, Any]]) -> int:
 
 
 class Model(Answering):
+    """`GET` tells how many answers were under way at once since it was asked last."""
+
+    busy = most = 0
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._answering: asyncio.Task[None] | None = None
@@ -75,7 +79,8 @@ class Model(Answering):
 
     def answer(self, method: bytes, body: bytes) -> None:
         if method != b"POST":
-            self.reply({"object": "list", "data": [{"id": "say-20", "object": "model"}]})
+            self.reply({"object": "list", "data": [{"id": "say-20", "object": "model"}], "most": Model.most})
+            Model.most = Model.busy
             return
         asked = orjson.loads(body)
         kind, count, *options = asked["model"].split("-")
@@ -89,6 +94,12 @@ class Model(Answering):
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._answering = asyncio.get_running_loop().create_task(work)
+        Model.busy += 1
+        Model.most = max(Model.most, Model.busy)
+        self._answering.add_done_callback(self._free)
+
+    def _free(self, _: asyncio.Task[None]) -> None:
+        Model.busy -= 1
 
     async def _stream(self, tokens: int, pause_s: float, timed: bool = False) -> None:
         now = asyncio.get_running_loop().time
