@@ -52,7 +52,7 @@ async def _listen(url: str, feed: LocalFeed) -> None:
                 away = False
                 feed.tell_all()  # what was said meanwhile was not heard
                 await _hear(connection, feed)
-        except psycopg.Error:
+        except (psycopg.Error, OSError):
             if not away:
                 logger.warning("The database does not tell of events; readers look every second")
             away = True

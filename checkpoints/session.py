@@ -95,7 +95,11 @@ def transact(connection: Connection, begin: bytes, work: Work[T]) -> T:
         if isinstance(error, psycopg.Error):
             raise _meaning(connection, error) from error
         raise
-    _commit(connection)
+    if begin == READ:
+        with suppress(psycopg.Error):  # what it was to find is found
+            connection.execute("COMMIT")
+    else:
+        _commit(connection)
     return result
 
 

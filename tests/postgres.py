@@ -9,6 +9,7 @@ import tempfile
 import warnings
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -91,6 +92,14 @@ def _url() -> str:
     migrate("postgresql+psycopg://", lambda: psycopg.connect(migrated))
     os.environ[_VARIABLE] = server.url
     return server.url
+
+
+def run(url: str, *statements: str) -> list[Any]:
+    """What the last of the statements finds, by another connection."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in statements:
+            found = connection.execute(statement.encode())
+        return found.fetchall() if found.description else []
 
 
 def used_bytes(url: str) -> int:

@@ -1,19 +1,15 @@
-"""PostgreSQL goes away, comes back, is busy, newer than we are, or shared by many who start at once."""
+"""PostgreSQL goes away, comes back, comes back as another, or is busy."""
 
 import asyncio
-import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
-from checkpoints import Unusable, open_postgres, open_sqlite
+from checkpoints import open_postgres
 from checkpoints.database import Rows
 from checkpoints.postgres import PostgresDatabase
 from graph.errors import StoreUnavailable
@@ -21,8 +17,8 @@ from graph.hold import Batch
 from graph.ids import new_id
 from tests import postgres
 from tests.contract import promise
-from tests.process import ROOT, free_port
-from tests.store_graph import Caller, opened
+from tests.postgres import run
+from tests.store_graph import Caller
 from tests.test_store_together import held
 
 #: Seconds in which whoever asks has an answer, whatever it is.
@@ -50,14 +46,6 @@ async def database(url: str, pool: int = 4) -> AsyncIterator[PostgresDatabase]:
         yield ours
     finally:
         await asyncio.to_thread(ours.close)
-
-
-def run(url: str, *statements: str) -> list[Any]:
-    """What the last of the statements finds, by another connection."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        for statement in statements:
-            found = connection.execute(statement.encode())
-        return found.fetchall() if found.description else []
 
 
 async def prompt(asked: Awaitable[Any]) -> Any:
@@ -169,6 +157,30 @@ async def test_wake_ups_are_heard_again_after_a_restart(server: postgres.Postgre
                 number += 1
 
 
+@promise("store.failover")
+async def test_primary_that_became_a_standby_is_left_for_the_new_one(url: str) -> None:
+    run(url, "CREATE TABLE kept (number INTEGER)")
+    name = run(url, "SELECT current_database()")[0][0]
+    leave = (
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+    )
+
+    def keep(rows: Rows) -> int:
+        return rows.execute("INSERT INTO kept VALUES (?)", (1,)).rowcount
+
+    async with database(url) as ours:
+        assert await asyncio.wrap_future(ours.write(keep)) == 1
+        run(url, f"ALTER DATABASE {name} SET default_transaction_read_only = on", leave)
+        assert isinstance(await prompt(asyncio.wrap_future(ours.write(keep))), StoreUnavailable)
+        assert await asyncio.wrap_future(ours.read(lambda rows: rows.execute("SELECT * FROM kept").fetchall())) == [
+            (1,)
+        ]
+        run(
+            url, "SET default_transaction_read_only = off", f"ALTER DATABASE {name} RESET default_transaction_read_only"
+        )
+        assert await eventually(lambda: asyncio.wrap_future(ours.write(keep))) == 1
+
+
 @promise("store.unknown")
 async def test_commit_that_is_not_heard_of_is_not_made_again(url: str) -> None:
     run(
@@ -261,79 +273,3 @@ async def test_transactions_in_each_others_way_are_all_done(url: str) -> None:
         works = [a.write(lambda rows: both(1, 2, rows)), b.write(lambda rows: both(2, 1, rows))]
         await asyncio.gather(*map(asyncio.wrap_future, works))
     assert run(url, "SELECT n FROM kept") == [(2,), (2,)]
-
-
-# ---------------------------------------------------------------- schemas and starts
-
-
-@promise("store.upgrade")
-async def test_later_schema_is_refused_and_one_that_only_adds_is_not(url: str) -> None:
-    async with open_postgres(url) as store:
-        stored = await Caller(store).ask("Before")
-    run(url, "UPDATE alembic_version SET version_num = '0002.7'")
-    async with open_postgres(url) as store:
-        assert await Caller(store).stored(stored.record["id"]) == stored
-    for other in ("0003", "0003.1", "ae1027a6acf"):
-        run(url, f"UPDATE alembic_version SET version_num = '{other}'")
-        with pytest.raises(Unusable, match=f"'{other}'"):
-            async with open_postgres(url):
-                pass
-        assert run(url, "SELECT version_num FROM alembic_version") == [(other,)]
-
-
-@promise("store.upgrade")
-async def test_tables_of_another_program_are_left_alone(tmp_path: Path) -> None:
-    url = postgres.url_of(tmp_path / "theirs", empty=True)
-    run(url, "CREATE TABLE checkpoint (theirs INTEGER)", "INSERT INTO checkpoint VALUES (1)")
-    with pytest.raises(Unusable, match='relation "checkpoint" already exists'):
-        async with open_postgres(url):
-            pass
-    assert run(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == [("checkpoint",)]
-    path = tmp_path / "theirs.db"
-    with sqlite3.connect(path) as theirs:
-        theirs.execute("CREATE TABLE checkpoint (theirs INTEGER)")
-    theirs.close()
-    before = path.read_bytes()
-    with pytest.raises(Unusable, match="another program"):
-        async with open_sqlite(path):
-            pass
-    assert path.read_bytes() == before
-
-
-@promise("store.migrate")
-async def test_many_that_start_on_an_empty_database_make_it_once(tmp_path: Path) -> None:
-    url = postgres.url_of(tmp_path, empty=True)
-    code = (
-        "import asyncio, sys; from checkpoints import migrations, open_postgres\n"
-        "async def main():\n"
-        "    async with open_postgres(sys.argv[1]) as store: await store.workers.beat(); print('there', flush=True)\n"
-        "print('ready', flush=True); sys.stdin.readline(); asyncio.run(main())"
-    )
-    command = [sys.executable, "-W", "error", "-c", code, url]
-    pipe = subprocess.PIPE
-    started = [
-        await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe) for _ in range(4)
-    ]
-    for child in started:
-        assert child.stdout
-        assert await child.stdout.readline() == b"ready\n"
-    said = await asyncio.gather(*(child.communicate(b"go\n") for child in started))
-    assert said == [(b"there\n", b"")] * 4
-    assert run(url, "SELECT COUNT(*) FROM worker") == [(4,)]
-
-
-@promise("store.restart")
-async def test_address_where_nobody_listens_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable) as refusal:
-        async with open_postgres(f"postgresql://somebody:secret@127.0.0.1:{free_port()}/nothing"):
-            pass
-    assert "\n" not in refusal.value.message
-    assert "secret" not in refusal.value.message
-
-
-async def test_sql_is_the_same_for_both(name: str, tmp_path: Path) -> None:
-    """Percent signs, bytes, numbers of every size and text of any script come back as they went."""
-    async with opened(name, tmp_path / "store.db") as caller:
-        stored = await caller.ask("100 % of ? and \\ ' \" \u2028 \U0001f600")
-        assert await caller.questions(stored) == ["100 % of ? and \\ ' \" \u2028 \U0001f600"]
-        assert await caller.store.facts.settle("100 %", "?") == "?"
