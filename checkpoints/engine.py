@@ -74,7 +74,7 @@ class Work(Protocol):
 
 
 class DurableEngine:
-    """Fits `graph.ports.Engine`. Every call but `start` and `close` raises `StoreUnavailable` while it starts."""
+    """Fits `graph.archive.Engine`. Every call but `start` and `close` raises `StoreUnavailable` while it starts."""
 
     def __init__(self, url: str, executor: str, capacity: Capacity) -> None:
         """`url`: `sqlite:////file` or `postgresql://…`. `executor`: this process, as others know it."""
@@ -84,6 +84,7 @@ class DurableEngine:
         self._threads = ThreadPoolExecutor(4, "engine")
         self._started = asyncio.Event()
         self._transact: Transact | None = None
+        self._launching: asyncio.Future[Transact] | None = None
 
     async def start(self, work: Work) -> None:
         """Begin to take work; tries until the database is there."""
@@ -91,7 +92,8 @@ class DurableEngine:
         said = False
         while True:
             try:
-                self._transact = await loop.run_in_executor(self._threads, self._launch, work, loop)
+                self._launching = loop.run_in_executor(self._threads, self._launch, work, loop)
+                self._transact = await asyncio.shield(self._launching)
             except StoreUnavailable:
                 if not said:
                     logger.warning("The queue of responses cannot be reached; trying on")
@@ -163,11 +165,18 @@ class DurableEngine:
 
     async def close(self) -> None:
         """Stop. What was begun and has not ended is left to be recovered."""
-        if self._transact:
-            transact, self._transact = self._transact, None
-            self._started.clear()
+        transact, self._transact = self._transact or await self._launched(), None
+        self._started.clear()
+        if transact:
             await asyncio.get_running_loop().run_in_executor(self._threads, transact.close)
         self._threads.shutdown(wait=False)
+
+    async def _launched(self) -> "Transact | None":
+        """What is being launched while the process stops; a launch cannot be cancelled half way."""
+        if self._launching is None:
+            return None
+        with suppress(StoreUnavailable, TimeoutError):
+            return await asyncio.wait_for(asyncio.shield(self._launching), _START_S)
 
     async def _ask(self, work: "Callable[[Transact], T]") -> T:
         with suppress(TimeoutError):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from graph.archive import Claimed, Engine
 from graph.ask import Ask
 from graph.errors import Failure, Json, LeaseLost, StoreUnavailable
 from graph.hold import Hold, Lease
@@ -15,7 +16,6 @@ from graph.ids import new_id
 from graph.log import EventLog
 from graph.machine import taken
 from graph.maker import config_of
-from graph.ports import Claimed, Engine
 from graph.replay import replay
 from graph.resume import catch_up
 from graph.runner import Runner

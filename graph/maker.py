@@ -13,8 +13,8 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph  # pyright: ignore[reportMissingTypeStubs]
 
+from graph.archive import Archive, Head
 from graph.errors import Failure, Json, LeaseLost, StoreUnavailable, Unavailable
-from graph.ports import Archive, Head
 from graph.running import Running
 from graph.snapshot import output_of, snapshot
 from graph.state import Entry, Record, State

@@ -12,6 +12,7 @@ from functools import partial
 
 from langgraph.types import Overwrite
 
+from graph.archive import Archive, Head, Located
 from graph.ask import Ask
 from graph.compaction import compacted
 from graph.errors import Failure, Json, NotFound, RequestError, Unavailable, conversation_locked, unknown_parent
@@ -23,7 +24,7 @@ from graph.log import EventLog
 from graph.machine import build
 from graph.maker import Maker, config_of
 from graph.meter import Ended, Meter, NoMeter
-from graph.ports import Archive, Head, HostedTool, Located, Models
+from graph.ports import HostedTool, Models
 from graph.run import Run
 from graph.running import Running
 from graph.seal import Seal

@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from graph.archive import Head
 from graph.ask import Ask
 from graph.errors import Json
 from graph.events import Emitter
 from graph.hold import Hold
 from graph.log import EventLog
 from graph.meter import Outcome
-from graph.ports import Head
 from graph.run import Run
 from graph.state import Entry
 

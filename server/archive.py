@@ -1,4 +1,4 @@
-"""The store, as the runner sees it: fits `graph.runner.Archive`."""
+"""The store, as the runner sees it: fits `graph.archive.Archive`."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -7,8 +7,8 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from checkpoints import Claimed, Store
+from graph.archive import Head
 from graph.hold import Batch, Hold
-from graph.ports import Head
 from graph.state import Entry, Record
 
 

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from checkpoints import Conversation
+from graph.archive import Head
 from graph.errors import Json, NotFound, RequestError
 from graph.ids import item_ids, new_id
 from graph.input import stored_form
-from graph.ports import Head
 from graph.state import Entry
 from server.asking import typed_items
 from server.house import body_of, house_of, owner_of

@@ -7,8 +7,9 @@ from typing import Any
 from fastapi import Request
 
 from checkpoints import Store
+from graph.archive import Engine
 from graph.background import Background
-from graph.ports import Engine, HostedTool, Models
+from graph.ports import HostedTool, Models
 from graph.runner import Runner
 from server.auth import Gate
 from server.body import read_json

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from graph.client_tools import offers_of
 from graph.events import Emitter
@@ -23,11 +22,12 @@ ID = "resp_" + "0" * 48
 
 
 def record(status: str) -> Record:
+    ended = status == "completed"
     return {
         "id": ID, "owner": "local", "status": status, "model": "m", "created_at": 1,
-        "completed_at": 2 if status == "completed" else None,
-        "previous_response_id": None, "conversation": None, "background": True, "error": None,
-        "incomplete_details": None, "usage": usage_of(None) if status == "completed" else None, "input_at": 0, "output_at": 1, "hosted_calls": 0, "turns": 0,
+        "completed_at": 2 if ended else None, "previous_response_id": None, "conversation": None, "background": True,
+        "error": None, "incomplete_details": None, "usage": usage_of(None) if ended else None, "input_at": 0,
+        "output_at": 1, "hosted_calls": 0, "turns": 0,
     }  # fmt: skip
 
 
