@@ -62,13 +62,16 @@ class Transact:
         """Make the tables, and start to take work from the queues; it is done on `loop`."""
         with _reached(), self._engine.connect():
             pass
-        log = logging.getLogger("dbos")
+        log, quiet = logging.getLogger("dbos"), Quiet()
         if not log.handlers:
             log.addHandler(logging.NullHandler())  # or it would write to stderr by itself
+        log.addFilter(quiet)
+        logging.getLogger("sqlalchemy.pool.impl.QueuePool").addFilter(quiet)
         try:
             with _reached():
                 self._begin(work, loop)
-            log.addFilter(Quiet())  # behind those of DBOS
+            log.removeFilter(quiet)
+            log.addFilter(quiet)  # behind those of DBOS
         except BaseException:
             DBOS.destroy(destroy_registry=True)
             raise

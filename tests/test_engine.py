@@ -132,10 +132,10 @@ async def test_who_asks_once_does_not_wait_behind_who_asks_much(opened: Open, be
             await engine.submit(f"resp_busy{at}", "ann", 0)
         await engine.submit("resp_other", "bob", 0)
         await until(lambda: "resp_other" in bench.began)
-        assert len(bench.began) <= 5
+        await until(lambda: len(bench.began) == 5)
         depth = await engine.depth()
         assert (depth.queued, depth.running) == (56, 5)
-        assert 0 <= depth.oldest_s < LIMIT_S
+        assert 0 <= depth.oldest_s < 60
 
 
 @promise("queue.recovered")
