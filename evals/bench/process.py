@@ -35,9 +35,11 @@ class Process:
         place = place or Place()
         began = time.perf_counter()
         with log.open("ab") as out:
-            command = [sys.executable, "-m", *line]
+            # `env` becomes the command it is given.
+            command = ["/usr/bin/env", *(f"{name}={value}" for name, value in place.env.items())]
+            command += [sys.executable, "-m", *line]
             self._process = subprocess.Popen(  # noqa: S603
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=place.root, env=os.environ | place.env
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=place.root
             )
         self._wait_until_ready(log)
         self.ready_s = time.perf_counter() - began

@@ -22,8 +22,9 @@ async def since(site: Site, checkout: Path, effort: Effort, say: Callable[[str],
         for question in (Question("say-20"), Question("say-20", stream=True)):
             for server in (old, new):
                 await Load(server.port, RESPONSES).ask(question, 4, 20)
+        tool = Question("tool-3", more={"tools": [site.tool]})
         bars: list[Bar] = []
-        for case in CASES:
+        for case in (*CASES, Case("not streamed, three tool steps, 16 at once", tool, 16, _LIMIT)):
             say(f"{case.name}, old and new")
             bars.append(await _ratio(old, new, case, effort))
         return bars
