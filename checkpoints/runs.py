@@ -69,9 +69,23 @@ class Runs:
         self._feed.tell(hold.lease.response_id)
 
     async def start_call(self, hold: Hold, item_id: str) -> None:
-        """Note that a call begins which is not safe to repeat. Raises `LeaseLost`."""
+        """Note that a call begins which is not safe to repeat, and write down all events before it: whoever takes the
+        response over must find the turn that asked for the call, or it would ask for another.
+
+        Raises `LeaseLost`, and `StoreUnavailable` when that turn could not be kept.
+        """
         sql = "INSERT INTO started_call (response_id, item_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
-        await self._write(hold, lambda rows: rows.execute(sql, (hold.lease.response_id, item_id)))
+
+        async with hold.along() as batch:
+            hold.check_whole()
+
+            def work(rows: Rows) -> None:
+                rows.execute(sql, (hold.lease.response_id, item_id))
+                events.insert(rows, hold.lease, batch)
+
+            await self._write(hold, work)
+        hold.check_whole()
+        self._feed.tell(hold.lease.response_id)
 
     async def _write(self, hold: Hold, work: Work[object]) -> None:
         def held(rows: Rows) -> None:

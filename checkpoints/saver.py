@@ -4,6 +4,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -86,7 +87,8 @@ class AppendOnlySaver(BaseCheckpointSaver[str]):
         record = cast(Json, checkpoint["channel_values"].get("response") or {})
         async with hold.along(introduces=record.get("id") == response_id) as batch:
             at, work = self._put(config, checkpoint, metadata, hold, batch)
-            self._remember(await asyncio.wrap_future(self._database.write(work)))
+            with hold.step():
+                self._remember(await asyncio.wrap_future(self._database.write(work)))
             hold.entered = True
         self._feed.tell(hold.lease.response_id)
         return _config(at)
@@ -147,7 +149,8 @@ class AppendOnlySaver(BaseCheckpointSaver[str]):
                 runs.enter(rows, hold, self._database.clock)
             put(rows)
 
-        await asyncio.wrap_future(self._database.write(work))
+        with hold.step() if hold else nullcontext():
+            await asyncio.wrap_future(self._database.write(work))
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""

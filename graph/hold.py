@@ -5,11 +5,12 @@ transaction that writes a response first looks whether its epoch is still the on
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from graph.errors import StoreUnavailable
 from graph.log import EventLog
 
 
@@ -47,6 +48,8 @@ class Hold:
         self.known = asyncio.Event()
         #: Another has the response now: nothing more is written.
         self.lost = False
+        #: A step that was made could not be written down: it will be made again.
+        self.torn = False
         self._writing = asyncio.Lock()
 
     @property
@@ -58,6 +61,20 @@ class Hold:
     def queued(self) -> bool:
         """Whether it is being queued: its first checkpoint makes it known."""
         return self.background and not self.entered
+
+    @contextmanager
+    def step(self) -> Generator[None]:
+        """Around the writing of what a step has made."""
+        try:
+            yield
+        except StoreUnavailable:
+            self.torn = True
+            raise
+
+    def check_whole(self) -> None:
+        """Raises `StoreUnavailable` when what comes next would follow a step that is to be made again."""
+        if self.torn:
+            raise StoreUnavailable("A step of the response could not be kept.", retry_after_s=1)
 
     @asynccontextmanager
     async def along(self, introduces: bool = False) -> AsyncGenerator[Batch]:
