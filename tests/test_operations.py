@@ -98,7 +98,7 @@ async def test_a_database_that_is_back_is_seen_however_rarely_somebody_asks() ->
 
 @promise("operations.doctor")
 def test_doctor_examines_a_shared_database(start_server: StartServer, tmp_path: Path) -> None:
-    url = url_of(tmp_path) + "&application_name=sk-hidden"
+    url = url_of(tmp_path, empty=True) + "&application_name=sk-hidden"
     mine = ("--data-dir", str(tmp_path / "mine"), "--no-discover")
     before = graphnexus("doctor", *mine, GRAPHNEXUS_DATABASE_URL=url)
     assert before.returncode == 0, before.stdout

@@ -27,7 +27,7 @@ LIMIT_S = 60.0
 def two(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The server these tests share; whatever they do to it, it mends itself."""
     path = tmp_path_factory.mktemp("two")
-    ours = Server(path, upstream.url, "--workers", "2", GRAPHNEXUS_DATABASE_URL=url_of(path)).start()
+    ours = Server(path, upstream.url, "--workers", "2", GRAPHNEXUS_DATABASE_URL=url_of(path, empty=True)).start()
     wait_for(lambda: len(workers_of(ours)) == 2, "two processes")
     yield ours
     ours.stop()
