@@ -83,6 +83,8 @@ class Keeper:
         """Look after the responses until the end, at which those of this process are left to others."""
         await self._store.workers.beat()
         self._take(await self._store.workers.sweep(0 if self._pulse.alone else self._pulse.lease_s))
+        if self._handed or await self._store.runs.waiting(0):
+            self._engine.want()
         for work in (self._beat, self._start, self._watch):
             self._spawn(work())
         try:
