@@ -77,7 +77,8 @@ def test_a_stream_goes_on_wherever_it_was_left(deltas: list[Json]) -> None:
 
 
 def said_of(events: list[Json], id: str) -> str:
-    return "".join(event["delta"] for event in events if event["type"].endswith(".delta") and event.get("item_id") == id)
+    deltas = [event for event in events if event["type"].endswith(".delta") and event.get("item_id") == id]
+    return "".join(event["delta"] for event in deltas)
 
 
 def said_in(item: Json) -> str:
