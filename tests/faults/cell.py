@@ -15,7 +15,8 @@ Json = dict[str, Any]
 REACHES_S = 10.0
 #: What the issue allows a second server for taking over and finishing.
 FINISHES_S = 10.0
-STOPS_S = 12.0
+#: A grace of one second, and ten for an engine that is being started.
+STOPS_S = 20.0
 
 
 @dataclass
@@ -71,6 +72,8 @@ def terminate(struck: Struck) -> None:
         time.sleep(0.3)
         struck.hold.go()
         left = struck.victim.ended(STOPS_S)
+    if not left:
+        struck.victim.kill()
     assert left, f"still there {STOPS_S} s after SIGTERM"
     assert struck.victim.exit_code == 0, f"SIGTERM: exit status {struck.victim.exit_code}"
     if len(struck.arena.servers) == 1:

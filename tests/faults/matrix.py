@@ -64,7 +64,9 @@ def _point(passed: Passed, reader: Reader) -> Point:
 def table(kind: str, outcomes: Sequence[Outcome]) -> str:
     """Seconds from the fault to the terminal event, or what failed."""
     shown = Table("point", *FAULTS, title=kind)
-    cells = {(str(outcome.point), outcome.fault): str(outcome) for outcome in outcomes}
+    cells: dict[tuple[str, str], str] = {}
+    for outcome in sorted(outcomes, key=lambda one: bool(one.problems)):  # what failed is not covered up
+        cells[str(outcome.point), outcome.fault] = str(outcome)
     for point in dict.fromkeys(str(outcome.point) for outcome in outcomes):
         shown.add_row(point, *(cells.get((point, fault), "") for fault in FAULTS))
     console = Console(width=120)

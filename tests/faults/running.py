@@ -16,8 +16,9 @@ Cell = tuple[Point, str]
 def run_all(kind: str, cells: Sequence[Cell], jobs: int) -> list[Outcome]:
     shares = [cells[at::jobs] for at in range(jobs)]
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        done = pool.map(run_share, [kind] * jobs, shares)
-        return [outcome for share in done for outcome in share]
+        done = [outcome for share in pool.map(run_share, [kind] * jobs, shares) for outcome in share]
+    order = {str(point): at for at, (point, _) in enumerate(cells)}
+    return sorted(done, key=lambda outcome: order.get(str(outcome.point), len(cells)))
 
 
 def run_share(kind: str, cells: Sequence[Cell]) -> list[Outcome]:
