@@ -136,7 +136,12 @@ def _known_tools(label: str, entries: Sequence[Entry]) -> list[Json] | None:
     """Of the newest listing in context that succeeded."""
     for entry in reversed(entries):
         item = entry["item"]
-        if item["type"] != "mcp_list_tools" or item.get("server_label") != label or item.get("error") or entry.get("cut"):
+        if (
+            item["type"] != "mcp_list_tools"
+            or item.get("server_label") != label
+            or item.get("error")
+            or entry.get("cut")
+        ):
             continue
         tools = item.get("tools")
         if isinstance(tools, list) and all(map(is_listed_tool, cast(list[Any], tools))):
