@@ -43,7 +43,7 @@ class Run(NamedTuple):
 def runs(site: Site) -> list[Run]:
     return [
         Run("short turn", Question("say-50"), 32),
-        Run("three tool steps", Question("tool-3", more={"tools": [site.tool]}), 64),
+        Run("three tool steps", Question("tool-3", more={"tools": [site.tool]}), 80),
         Run("followed, 200 tokens", Question("say-200", stream=True), 96),
     ]
 
