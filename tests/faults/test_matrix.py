@@ -18,8 +18,6 @@ from tests.faults.reader import Reader
 #: Store, fault and point.
 CELLS = [
     ("sqlite", "kill -9", "within checkpoint 0"),
-    ("sqlite", "kill -9", "after claim"),
-    ("sqlite", "kill -9", "within checkpoint 1"),
     ("sqlite", "kill -9", "after call noted"),
     ("sqlite", "kill -9", "model 2 speaks"),
     ("sqlite", "kill -9", "within finish"),
@@ -27,10 +25,8 @@ CELLS = [
     ("sqlite", "SIGTERM", "model 2 speaks"),
     ("postgresql", "kill -9", "before checkpoint 0"),
     ("postgresql", "kill -9", "strike done"),
-    ("postgresql", "kill -9", "after checkpoint 4"),
     ("postgresql", "SIGSTOP", "before checkpoint 2"),
     ("postgresql", "SIGSTOP", "within checkpoint 1"),
-    ("postgresql", "SIGTERM", "strike done"),
     ("postgresql", "database restart", "within checkpoint 1"),
 ]
 

@@ -19,16 +19,12 @@ def check(directory: Path, world: World, *faults: str) -> None:
             assert not outcome.problems, "\n".join(outcome.problems)
 
 
-@promise("faults.clocks")
-def test_replicas_whose_clocks_are_two_hours_apart_neither_take_over_nor_leave_behind(tmp_path: Path) -> None:
-    clocks = ({"FAULTS_CLOCK": str(by_s)} for by_s in (-HOUR_S, HOUR_S))
-    check(tmp_path, World(first=next(clocks), second=next(clocks)), "nothing", "kill -9")
-
-
-@promise("faults.versions")
-def test_a_replica_of_the_next_version_goes_on_with_what_one_of_the_last_began(tmp_path: Path) -> None:
+@promise("faults.clocks", "faults.versions")
+def test_replicas_of_two_versions_and_two_hours_apart_neither_take_over_nor_leave_behind(tmp_path: Path) -> None:
     """The code is the same on both, and so is the schema: what differs is the version they say they are."""
-    check(tmp_path, World(second={"FAULTS_VERSION": "99.0.0"}), "kill -9")
+    behind = {"FAULTS_CLOCK": str(-HOUR_S)}
+    ahead = {"FAULTS_CLOCK": str(HOUR_S), "FAULTS_VERSION": "99.0.0"}
+    check(tmp_path, World(first=behind, second=ahead), "nothing", "kill -9")
 
 
 @promise("faults.takeover")
