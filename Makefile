@@ -10,7 +10,7 @@ ARGS ?=
 CLIENTS := $(if $(shell command -v npm),$(wildcard tests/clients/package-lock.json))
 NODE_MODULES := $(CLIENTS:%/package-lock.json=%/node_modules/.stamp)
 
-.PHONY: help serve demo studio setup test lint check fix bench clean
+.PHONY: help serve demo studio setup test faults lint check fix bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make demo    walk through what the server can do, offline"
 	@echo "make studio  open LangGraph Studio on the same graph and conversations"
 	@echo "make test    run the tests"
+	@echo "make faults  kill, pause and cut off servers at every named point, and print what became of it"
 	@echo "make check   what CI runs: lint, types, import arrows, tests"
 	@echo "make fix     format, and mend what ruff can"
 	@echo "make bench   measure"
@@ -36,6 +37,9 @@ setup: .venv/.serve
 
 test: .venv/.dev $(NODE_MODULES)
 	$(BIN)/pytest $(ARGS)
+
+faults: .venv/.dev
+	$(BIN)/python -m tests.faults $(ARGS)
 
 check: lint test
 
