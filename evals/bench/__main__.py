@@ -12,8 +12,9 @@ import datetime
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -60,7 +61,7 @@ class Bench:
         with self._site.server("crowd") as server:
             bars = await crowd(self._site, server, count, Question("tool-3"), f"{count} queued")
         with self._site.server("wide", *WIDE) as server:
-            bars += await crowd(self._site, server, count, Question("tool-3-d2000"), f"{count} made at once")
+            bars += await crowd(self._site, server, count, Question("tool-3-d6000"), f"{count} made at once")
         say("followers")
         with self._site.server("followed", *WIDE) as server:
             return [*bars, *await followers(server, self._effort.followers)]
@@ -109,13 +110,16 @@ class Bench:
 async def measured(given: argparse.Namespace) -> list[Bar]:
     with tempfile.TemporaryDirectory(prefix="bench-") as directory, ExitStack() as stack:
         bench = Bench(Site(Path(directory), stack), QUICK if given.quick else Effort())
-        bars: list[Bar] = []
-        for part in given.parts or PARTS:
-            bars += await getattr(bench, part)()
+        work: list[Callable[[], Awaitable[list[Bar]]]] = [getattr(bench, part) for part in given.parts or PARTS]
         if given.long:
-            bars += await bench.long()
+            work.append(bench.long)
         if given.against:
-            bars += await bench.against(given.against)
+            work.append(partial(bench.against, given.against))
+        bars: list[Bar] = []
+        for part in work:
+            some = await part()
+            print(table(some), flush=True)
+            bars += some
         return bars
 
 
@@ -124,13 +128,12 @@ def say(what: str) -> None:
 
 
 def table(bars: Sequence[Bar]) -> str:
-    wide = max(len(bar.name) for bar in bars)
-    return "\n".join(row(bar, wide) for bar in bars)
+    return "\n".join(row(bar) for bar in bars)
 
 
-def row(bar: Bar, wide: int) -> str:
+def row(bar: Bar) -> str:
     verdict = "holds " if bar.holds else "MISSED"
-    return f"{verdict}  {bar.name:{wide}}  {bar.value:8.2f}  (at most {bar.limit:g} {bar.unit})   {bar.detail}".rstrip()
+    return f"{verdict}  {bar.name:60}  {bar.value:8.2f}  (at most {bar.limit:g} {bar.unit})   {bar.detail}".rstrip()
 
 
 def main() -> None:
@@ -146,8 +149,8 @@ def main() -> None:
     if unknown := set(given.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(unknown)}")
     about = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC, {machine()}"
+    print(about)
     bars = uvloop.run(measured(given))
-    print(f"{about}\n{table(bars)}")
     if given.out:
         figures = [{**bar._asdict(), "holds": bar.holds} for bar in bars]
         given.out.write_text(json.dumps({"about": about, "bars": figures}, indent=1))

@@ -63,7 +63,7 @@ async def _overhead(server: Process, run: Run, effort: Effort, store: str) -> Ba
     ways = (run.ask, run.ask_later)
     for turn in range(effort.rounds):
         for way in (0, 1) if turn % 2 else (1, 0):
-            costs[way].append(await _cpu_ms(server, ways[way], effort.requests))
+            costs[way].append(await _cpu_ms(server, ways[way], effort.requests // 2))
     more = median(late - early for early, late in zip(*costs, strict=True))
     detail = f"{median(costs[0]):.1f} → {median(costs[1]):.1f} ms"
     return Bar(f"CPU of the background, {store}, {run.name}", more, 15, "ms more", detail)

@@ -32,7 +32,7 @@ async def since(site: Site, checkout: Path, effort: Effort, say: Callable[[str],
 
 async def _ratio(old: Process, new: Process, case: Case, effort: Effort) -> Bar:
     costs: list[list[Cost]] = [[], []]
-    for turn in range(2 * effort.rounds):
+    for turn in range(effort.rounds):
         for which in (0, 1) if turn % 2 else (1, 0):
             server = (old, new)[which]
             costs[which].append(await cost(server, Load(server.port, RESPONSES), case, effort.requests))
