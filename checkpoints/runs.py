@@ -59,11 +59,15 @@ class Runs:
         self._feed.tell(hold.lease.response_id)
 
     async def finish(self, hold: Hold, batch: Batch) -> None:
-        """Write the last events down and end the run. Raises `LeaseLost`, also when it has ended before."""
+        """Write the last events down, end the run and free its conversation. Raises `LeaseLost`, also when it has ended
+        before.
+        """
+        free = "UPDATE conversation SET holder = NULL, worker = NULL WHERE holder = ?"
 
         def work(rows: Rows) -> None:
             events.insert(rows, hold.lease, batch)
             end(rows, hold.lease.response_id)
+            rows.execute(free, (hold.lease.response_id,))
 
         await self._write(hold, work)
         self._feed.tell(hold.lease.response_id)

@@ -22,6 +22,8 @@ class Swept(NamedTuple):
     unfinished: list[str]
     #: Foreground responses that have failed, or left nothing behind.
     ended: int
+    #: Processes that were found dead.
+    dead: int
 
 
 class Known(NamedTuple):
@@ -72,8 +74,8 @@ class Workers:
 
     def _sweep(self, rows: Rows, silent_s: float) -> Swept:
         sql = f"DELETE FROM worker WHERE id <> ? AND beat_at < {self._database.clock} - ?"
-        rows.execute(sql, (self.id, silent_s))
-        swept = Swept(self._requeue(rows), [], 0)
+        dead = rows.execute(sql, (self.id, silent_s)).rowcount
+        swept = Swept(self._requeue(rows), [], 0, dead)
         ended = 0
         # Theirs are ours first: of two that sweep at a time, one has them.
         sql = (

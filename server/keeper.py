@@ -190,6 +190,9 @@ class Keeper:
             facts = {"queued": len(swept.requeued), "failed": len(swept.unfinished) + swept.ended}
             logger.warning("A process has ended in the midst of responses", extra=facts)
         self._handed += [_Handed(*waiting) for waiting in swept.requeued]
+        if swept.dead:
+            # What they had taken in and not queued yet is not to wait; it is older than half a lease by now.
+            self._seldom_at = 0.0
         for response_id in swept.unfinished:
             self._spawn(self._resume(response_id))
 
@@ -239,7 +242,7 @@ class Keeper:
         if time.monotonic() - self._seldom_at < _SELDOM_S:
             return
         self._seldom_at = time.monotonic()
-        waiting: Sequence[tuple[str, str, int]] = await self._store.runs.waiting(self._pulse.lease_s)
+        waiting: Sequence[tuple[str, str, int]] = await self._store.runs.waiting(self._pulse.lease_s / 2)
         if count := await self._engine.resubmit(waiting):
             logger.warning("Responses had fallen out of the queue", extra={"count": count})
         await self._engine.tidy(60)
