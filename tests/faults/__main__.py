@@ -36,7 +36,19 @@ def main() -> int:
 
 def further_rows() -> int:
     """How many have failed."""
-    command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-rA", "--tb=short", "-p", "no:randomly", *FURTHER]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--no-header",
+        "-rA",
+        "--tb=short",
+        "-p",
+        "no:randomly",
+        "-n0",
+        *FURTHER,
+    ]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
     rows = [line for line in said.splitlines() if line.startswith(("PASSED", "FAILED", "ERROR"))]
     print(*(rows or [said]), sep="\n", flush=True)

@@ -27,6 +27,9 @@ class Outcome:
     #: From the fault to the terminal event.
     took_s: float = 0.0
     status: str = ""
+    in_conversation: bool = False
+    #: What it may take.
+    limit_s: float = FINISHES_S
 
     def __str__(self) -> str:
         if self.problems:
@@ -120,10 +123,10 @@ def strikes(fault: str, point: Point, kind: str) -> bool:
             return True
 
 
-def run(arena: Arena, point: Point, fault: str, in_conversation: bool = False) -> Outcome:
-    outcome = Outcome(point, fault)
+def run(arena: Arena, point: Point, fault: str, in_conversation: bool = False, limit_s: float = FINISHES_S) -> Outcome:
+    outcome = Outcome(point, fault, in_conversation=in_conversation, limit_s=limit_s)
     try:
-        _run(arena, outcome, in_conversation)
+        _run(arena, outcome)
     except Exception as error:  # a cell that cannot be run is a failed one
         outcome.problems.append(f"{type(error).__name__}: {error}")
     finally:
@@ -131,8 +134,9 @@ def run(arena: Arena, point: Point, fault: str, in_conversation: bool = False) -
     return outcome
 
 
-def _run(arena: Arena, outcome: Outcome, in_conversation: bool) -> None:
+def _run(arena: Arena, outcome: Outcome) -> None:
     where: Json = {}
+    in_conversation = outcome.in_conversation
     if in_conversation:
         where = {"conversation": arena.post("/conversations", {})["id"]}
     before = arena.say(**where)
@@ -145,11 +149,11 @@ def _run(arena: Arena, outcome: Outcome, in_conversation: bool) -> None:
     reader = Reader(arena.servers, scene.body(**where)).start()
     try:
         began = _strike(arena, outcome, hold)
-        over = reader.over(FINISHES_S)
+        over = reader.over(outcome.limit_s)
     finally:
         reader.stop()
     outcome.took_s = max(0.0, reader.over_at - began)
-    check.demand(over, f"no end {FINISHES_S} s after the fault; {len(reader.frames)} events seen")
+    check.demand(over, f"no end {outcome.limit_s} s after the fault; {len(reader.frames)} events seen")
     arena.mend()
     terminal = check.stream(reader)
     outcome.problems = check.problems

@@ -54,7 +54,7 @@ def arenas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
 def test_a_response_survives(arenas: Open, kind: str, fault: str, at: str) -> None:
     here = arenas(kind)
     point = next(point for point in points_of(here) if str(point) == at)
-    outcome = run(here, point, fault, in_conversation=len(at) % 2 == 0)
+    outcome = run(here, point, fault, in_conversation=len(at) % 2 == 0, limit_s=LONG_S)
     assert not outcome.problems, "\n".join(outcome.problems)
 
 

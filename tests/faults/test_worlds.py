@@ -12,10 +12,10 @@ HOUR_S = 3600
 DEFAULT_LEASE_S = Settings.model_fields["lease_s"].default
 
 
-def check(directory: Path, world: World, *faults: str) -> None:
+def check(directory: Path, world: World, *faults: str, limit_s: float = 20.0) -> None:
     with arena("shared", directory, world) as here:
         for fault in faults:
-            outcome = run(here, Point("strike done"), fault)
+            outcome = run(here, Point("strike done"), fault, limit_s=limit_s)
             assert not outcome.problems, "\n".join(outcome.problems)
 
 
@@ -29,4 +29,4 @@ def test_replicas_of_two_versions_and_two_hours_apart_neither_take_over_nor_leav
 
 @promise("faults.takeover")
 def test_with_default_settings_a_dead_replica_is_made_up_for_within_ten_seconds(tmp_path: Path) -> None:
-    check(tmp_path, World(lease_s=DEFAULT_LEASE_S), "kill -9")
+    check(tmp_path, World(lease_s=DEFAULT_LEASE_S), "kill -9", limit_s=10.0)
