@@ -61,7 +61,7 @@ class Bench:
         with self._site.server("crowd") as server:
             bars = await crowd(self._site, server, count, Question("tool-3"), f"{count} queued")
         with self._site.server("wide", *WIDE) as server:
-            bars += await crowd(self._site, server, count, Question("tool-3-d6000"), f"{count} made at once")
+            bars += await crowd(self._site, server, count, Question("tool-3-d2000"), f"{count} made at once")
         say("followers")
         with self._site.server("followed", *WIDE) as server:
             return [*bars, *await followers(server, self._effort.followers)]

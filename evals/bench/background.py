@@ -37,17 +37,17 @@ class Caller:
     async def until_ended(self, ids: Sequence[str], every_s: float = 0.1) -> None:
         """Raises `WrongAnswer` when one does not complete. Asks seldom: while one is not done, only for that one."""
         for id in reversed(ids):
-            if (status := await self._until(id, _TERMINAL, every_s)) != "completed":
-                raise WrongAnswer(f"{id} is {status}.")
+            if (response := await self._until(id, _TERMINAL, every_s))["status"] != "completed":
+                raise WrongAnswer(f"{id} is {response['status']}: {response['error']}")
 
     async def until_begun(self, ids: Sequence[str]) -> None:
         for id in ids:
             await self._until(id, ("in_progress", *_TERMINAL), 0.1)
 
-    async def _until(self, id: str, statuses: Sequence[str], every_s: float) -> str:
+    async def _until(self, id: str, statuses: Sequence[str], every_s: float) -> dict[str, Any]:
         while True:
-            if (status := (await self.read(id))["status"]) in statuses:
-                return status
+            if (response := await self.read(id))["status"] in statuses:
+                return response
             await asyncio.sleep(every_s)
 
     async def send(self, request: bytes) -> bytes:
