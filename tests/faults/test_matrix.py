@@ -31,6 +31,7 @@ CELLS = [
 ]
 
 LONG_S = 20.0
+pytestmark = pytest.mark.timeout(300)  # servers are started again and again, on machines with other work to do
 Open = Callable[[str], Arena]
 
 

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from server.settings import Settings
 from tests.contract import promise
 from tests.faults.arena import World, arena
 from tests.faults.cell import run
 from tests.faults.point import Point
 
+pytestmark = pytest.mark.timeout(300)  # servers are started again and again, on machines with other work to do
 HOUR_S = 3600
 DEFAULT_LEASE_S = Settings.model_fields["lease_s"].default
 
