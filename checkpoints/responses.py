@@ -118,8 +118,14 @@ class Responses:
         idempotency.forget(rows, response_id)
         rows.execute("UPDATE conversation SET holder = NULL WHERE holder = ?", (response_id,))
 
-    def interrupt(self, rows: Rows, response_id: str) -> bool:
-        """Fail a response whose process has died; False, and nothing is left of it, when nobody was told of it."""
+    def interrupt(self, rows: Rows, response_id: str, recorded: bool) -> bool:
+        """Fail a response whose process has died; False, and nothing is left of it, when nobody was told of it.
+
+        Of one that is `recorded`, nobody was told as long as it has no event.
+        """
+        if recorded and not events.read(rows, response_id, -1):
+            self._discard(rows, response_id)
+            return False
         row = rows.execute(f"SELECT owner FROM response WHERE id = ? AND {_UNFINISHED}", (response_id,)).fetchone()
         if row is None:
             if rows.execute("SELECT 1 FROM response WHERE id = ?", (response_id,)).fetchone() is None:

@@ -83,7 +83,7 @@ class Workers:
             "RETURNING response_id, recorded"
         )
         for response_id, recorded in rows.execute(sql, (self.id,)).fetchall():
-            if self._responses.interrupt(rows, response_id) and recorded:
+            if self._responses.interrupt(rows, response_id, bool(recorded)) and recorded:
                 swept.unfinished.append(response_id)
             else:
                 runs.end(rows, response_id)

@@ -18,6 +18,7 @@ def attempt() -> Attempt:
 async def test_the_first_has_the_key_and_the_others_hear_of_it(name: str, tmp_path: Path, caller: Caller) -> None:
     await caller.store.workers.beat()
     async with opened(name, tmp_path / "store.db") as other:
+        await other.store.workers.beat()
         asked = [attempt() for _ in range(12)]
         keys = [caller.store.idempotency, other.store.idempotency]
         held = await asyncio.gather(*(keys[at % 2].take("ann", "k", one) for at, one in enumerate(asked)))

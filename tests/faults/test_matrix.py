@@ -64,7 +64,7 @@ def test_a_response_survives(arenas: Open, kind: str, fault: str, at: str) -> No
 def test_a_client_that_is_gone_after_the_first_event_finds_everything_later(arenas: Open, kind: str) -> None:
     here = arenas(kind)
     scene = here.scene()
-    first = Reader(here.servers, scene.body()).start()
+    first = Reader(here.servers, scene.body(), patience_s=LONG_S).start()
     assert first.has(1, LONG_S)
     first.stop()
     again = Reader(here.servers, None).start(first.response_id)
