@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from checkpoints import events, idempotency, runs
+from checkpoints import approvals, events, idempotency, runs
 from checkpoints.checkpoint import Checkpoints, Row, find, log_ref, one_value
 from checkpoints.database import Database, Rows
 from checkpoints.index import GOING_ON, without_heads
@@ -94,6 +94,7 @@ class Responses:
             runs.end(rows, response_id)
             events.forget(rows, response_id)
             idempotency.forget(rows, response_id)
+            approvals.forget(rows, response_id)
             mine = "response_id = ? AND thread = (SELECT thread FROM checkpoint WHERE key = ?)"
             found = rows.execute(f"SELECT key FROM checkpoint WHERE key = ? OR ({mine})", (row[0], response_id, row[0]))
             self._checkpoints.drop(rows, without_heads(rows, [key for (key,) in found.fetchall()]))

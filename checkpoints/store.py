@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from checkpoints.approvals import Approvals
 from checkpoints.checkpoint import Checkpoints
 from checkpoints.conversations import Conversations
 from checkpoints.database import Database
@@ -34,6 +35,7 @@ class Store:
     facts: Facts
     idempotency: Idempotency
     retention: Retention
+    approvals: Approvals
     #: Figures of its connections, for metrics; of a file none.
     pool: Callable[[], dict[str, int]]
 
@@ -55,6 +57,7 @@ def store_on(database: Database, feed: Feed, cache: LogCache, version: str) -> S
         workers=Workers(database, responses, worker, version),
         facts=Facts(database),
         idempotency=Idempotency(database, worker),
+        approvals=Approvals(database),
         retention=Retention(database, checkpoints, responses, conversations),
         pool=database.pool,
     )

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from graph.approvals import Approvals
 from graph.hold import Batch, Hold, Lease
 from graph.state import Entry, Record
 
@@ -56,6 +57,8 @@ class Archive(Protocol):
     #: This process, by its id.
     worker: str
 
+    @property
+    def approvals(self) -> Approvals: ...
     async def head_of_response(self, owner: str, response_id: str) -> tuple[Head, Record] | None: ...
     async def head_of_conversation(self, owner: str, conversation_id: str) -> Head | None: ...
     async def history(self, head: Head) -> list[Entry]: ...

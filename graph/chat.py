@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import orjson
 
+from graph.approvals import REQUEST, RESPONSE, denial
 from graph.client_tools import OUTPUTS, REPLAY
 from graph.content import content_of, reply_of, text_of
 from graph.errors import Json, RequestError
@@ -54,6 +55,9 @@ class Chat:
     messages: list[Json] = field(default_factory=list[Json])
     #: Calls without an output yet, and what has to wait until they have one.
     awaiting: set[str] = field(default_factory=set[str])
+    #: Requests to approve a call, and those of them that were approved.
+    asked: set[str] = field(default_factory=set[str])
+    approved: set[str] = field(default_factory=set[str])
     deferred: list[Json] = field(default_factory=list[Json])
     assistant: _Assistant | None = None
     thought: str = ""
@@ -64,7 +68,9 @@ class Chat:
             kind: str = item["type"]
             if entry.get("cut"):
                 continue
-            if "reply" in entry:
+            if kind == REQUEST:
+                self._asked(entry)
+            elif "reply" in entry:
                 self._hosted(entry)
             elif kind in OUTPUTS:
                 self._output(item)
@@ -74,10 +80,15 @@ class Chat:
                 told(self, item)
 
     def finish(self) -> list[Json]:
-        """All messages. Raises `RequestError` when a call is still without its output."""
+        """All messages. Raises `RequestError` when a call is still without its output, or not approved yet."""
         self._end_assistant()
-        for call_id in self.awaiting:
-            raise RequestError(f"No tool output found for function call {call_id}.", param="input")
+        for call_id in self.awaiting - self.approved:
+            wanted = (
+                "approval response found for approval request"
+                if call_id in self.asked
+                else ("tool output found for function call")
+            )
+            raise RequestError(f"No {wanted} {call_id}.", param="input")
         self._settle()
         return self.messages
 
@@ -114,22 +125,41 @@ class Chat:
 
     # ------------------------------------------------------------ calls and outputs
 
+    def approval(self, item: Item) -> None:
+        """An answer to a request: a call that was approved is told by its own item."""
+        id: str = item["approval_request_id"]
+        if item["approve"]:
+            self.approved.add(id)
+        elif id in self.awaiting:
+            self._answer(id, denial(item))
+
     def mcp_call(self, item: Item) -> None:
         """A hosted call that came back from a client which keeps its own history."""
         if item.get("status") == "incomplete":
             return
         output = item.get("output")
         reply = output if output is not None else orjson.dumps(item.get("error")).decode()
-        name = re.sub(r"[^a-zA-Z0-9_-]", "_", item["name"])[:NAME_LIMIT]
-        self._answered(ChatCall(item["id"], name, item.get("arguments") or "{}"), reply, None)
+        call = ChatCall(item["id"], _fit(item["name"]), item.get("arguments") or "{}")
+        self._answered(call, reply, None, item.get("approval_request_id"))
 
     def _hosted(self, entry: Entry) -> None:
         call = entry.get("call") or {}
         said = ChatCall(entry["item"]["id"], call["name"], call["arguments"])
-        self._answered(said, entry.get("reply") or "", entry.get("turn"))
+        self._answered(said, entry.get("reply") or "", entry.get("turn"), entry.get("approval"))
 
-    def _answered(self, call: ChatCall, reply: Reply, turn: int | None) -> None:
-        self._call(call, turn).replies.append((call.call_id, reply))
+    def _answered(self, call: ChatCall, reply: Reply, turn: int | None, approval: str | None) -> None:
+        """A call made upon an approval stands where it was asked for."""
+        if approval in self.awaiting:
+            self._answer(approval, reply)
+        else:
+            self._call(call, turn).replies.append((call.call_id, reply))
+
+    def _asked(self, entry: Entry) -> None:
+        item = entry["item"]
+        said = entry.get("call") or {"name": _fit(item["name"]), "arguments": item["arguments"]}
+        self._call(ChatCall(item["id"], said["name"], said["arguments"]), entry.get("turn"))
+        self.awaiting.add(item["id"])
+        self.asked.add(item["id"])
 
     def _called(self, item: Item) -> None:
         if item.get("status") != "incomplete":
@@ -152,9 +182,12 @@ class Chat:
             if item["type"] == "tool_search_output":
                 return
             raise RequestError(f"No tool call found for function call output with call_id {call_id}.", param="input")
+        self._answer(call_id, reply_of(item))
+
+    def _answer(self, call_id: str, reply: Reply) -> None:
         self._end_assistant()
         self.awaiting.remove(call_id)
-        self._reply(call_id, reply_of(item))
+        self._reply(call_id, reply)
         self._settle()
 
     def _reply(self, call_id: str, reply: Reply) -> None:
@@ -204,4 +237,9 @@ _TOLD: dict[str, Callable[[Chat, Item], None]] = {
     "reasoning": Chat.reasoning,
     "compaction": Chat.compaction,
     "mcp_call": Chat.mcp_call,
+    RESPONSE: Chat.approval,
 }
+
+
+def _fit(name: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:NAME_LIMIT]

@@ -6,6 +6,7 @@ from langgraph.graph import END, START, StateGraph  # pyright: ignore[reportMiss
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
+from graph.approvals import answers_in, requests_in, waiting
 from graph.compaction import compact_if_due
 from graph.errors import Json, ToolFailed, UpstreamError, unknown_parent
 from graph.events import OpenItem
@@ -13,7 +14,7 @@ from graph.ids import now
 from graph.input import entries_of
 from graph.offers import parsed
 from graph.ports import Function, Outcome
-from graph.resume import answered, note, taken_over
+from graph.resume import answered, made_elsewhere, note, taken_over
 from graph.run import Run
 from graph.shape import Shape, unfenced
 from graph.snapshot import add_usage, snapshot, usage_of
@@ -37,8 +38,10 @@ def build(kinds: Sequence[str]) -> Machine:
         graph.add_conditional_edges(kind, after_tool, {"reply": "call_model", "client's turn": "persist"})
     graph.add_node("persist", persist)
     graph.add_edge(START, "load")
-    graph.add_edge("load", "call_model")
+    graph.add_node("approved", approved)
+    graph.add_conditional_edges("load", after_load, {"approval": "approved", "ask": "call_model"})
     paths = {f"call {kind}": kind for kind in kinds}
+    graph.add_conditional_edges("approved", route_tool, {**paths, "answer": "call_model"})
     graph.add_conditional_edges("call_model", route_tool, {**paths, "repair": "call_model", "answer": "persist"})
     graph.add_edge("persist", END)
     return graph
@@ -68,10 +71,23 @@ async def taken(run: Run, history: list[Entry], given: str | Sequence[Json]) -> 
     if run.expected_items not in (None, len(history)):
         raise unknown_parent(run.previous_response_id)
     added = await entries_of(given, run)
+    added += await run.settle(history, added)
     conversation = append_items(history, added)
     run.check(conversation)
     remember(conversation, history)
     return added
+
+
+async def after_load(state: State) -> str:
+    return "approval" if answers_in(state["items"][state["response"]["input_at"] :]) else "ask"
+
+
+async def approved(state: State, runtime: Runtime[Run]) -> Change:
+    """Take up the calls that the input approves, before the model is asked. Raises `RequestError`."""
+    run, begins = runtime.context, state["response"]["input_at"]
+    found = waiting(state["items"][:begins], state["items"][begins:])
+    calls = [run.take_up(found.requests[id]) for id in found.due]
+    return {"items": run.take_pending(), "outlook": {"calls": calls}}
 
 
 # ---------------------------------------------------------------- call model
@@ -166,9 +182,7 @@ async def execute(state: Call, runtime: Runtime[Run]) -> Change:
         return {"items": [made]}
     function, shown = run.functions[state["name"]], run.shown[state["item_id"]]
     try:
-        arguments = _arguments(state, function, shown)
-        await note(run, state, function, shown)
-        outcome = await function.run(arguments, shown)
+        outcome = await _outcome(run, state, function, shown)
     except ToolFailed as failed:
         outcome = Outcome({"status": "failed", **failed.shown}, failed.message)
     entry: Entry = {
@@ -178,7 +192,18 @@ async def execute(state: Call, runtime: Runtime[Run]) -> Change:
         "call": {"name": state["name"], "arguments": state["arguments"]},
         "reply": outcome.reply,
     }
+    if approval := state.get("approval"):
+        entry["approval"] = approval
     return {"items": [entry]}
+
+
+async def _outcome(run: Run, call: Call, function: Function, shown: OpenItem) -> Outcome:
+    """Raises `ToolFailed`."""
+    arguments = _arguments(call, function, shown)
+    if (made := await made_elsewhere(run, call, function, shown)) is not None:
+        return made
+    await note(run, call, function, shown)
+    return await function.run(arguments, shown)
 
 
 def _arguments(call: Call, function: Function, shown: OpenItem) -> Json:
@@ -202,8 +227,10 @@ async def persist(state: State, runtime: Runtime[Run]) -> Change:
 
     The runner says so on the wire when it is on disk.
     """
-    record, reason = state["response"], state["outlook"].get("incomplete")
+    run, record, reason = runtime.context, state["response"], state["outlook"].get("incomplete")
+    if asked := requests_in(state["items"][record["output_at"] :]):
+        await run.approvals.ask(record["owner"], record["id"], asked)
     ended: Record = {**record, "status": "incomplete", "incomplete_details": {"reason": reason}} if reason else {
         **record, "status": "completed", "completed_at": now()
     }  # fmt: skip
-    return {"items": runtime.context.take_pending(), "response": ended, "outlook": {}}
+    return {"items": run.take_pending(), "response": ended, "outlook": {}}

@@ -116,6 +116,13 @@ class Function(Protocol):
     name: str
     description: str
     parameters: Json
+    #: Where it comes from and what it is called there, as an approval request says it: `server_label`, `name`. A tool
+    #: without servers says its kind.
+    origin: tuple[str, str]
+    #: Whether the caller wants to be asked before it is called; None where he does not say.
+    wants_approval: bool | None
+    #: Whether somebody is asked where neither caller nor operator says.
+    cautious: bool
     #: Whether a call may be made again when nobody knows whether the one before came to an end.
     repeatable: bool
 

@@ -7,12 +7,16 @@ import orjson
 
 from graph.errors import Json, RequestError, ToolFailed
 from graph.events import OpenItem
-from graph.ports import Function
+from graph.ports import Function, Outcome
 from graph.run import Run
 from graph.state import Call, Change, Entry, Record, State, append_items
 
 _INTERRUPTED = (
     "The server was interrupted while this call ran. It may have taken effect or not; it was not made again, because "
+    "it is not known to be safe to repeat."
+)
+_MADE_BEFORE = (
+    "This call was approved once, and made by a response that did not come to its end. It was not made again, because "
     "it is not known to be safe to repeat."
 )
 
@@ -89,7 +93,7 @@ def _say(run: Run, entry: Entry) -> None:
         return
     shown = next((opened for opened in run.emitter.opened if opened.id == item["id"]), None)
     call = entry.get("call")
-    function = run.functions.get(call["name"]) if call else None
+    function = run.functions.get(call["name"]) if call and "reply" in entry else None
     if shown is None:
         going_on = {**item, "status": "in_progress"} if "status" in item else item
         shown = run.emitter.open({**function.item(), "id": item["id"]} if function else going_on)
@@ -107,7 +111,8 @@ def _open(run: Run, call: Call) -> None:
     if function is None:
         raise RequestError(f"The tool '{call['name']}', which is to be called next, is not offered any more.")
     shown = next((opened for opened in run.emitter.opened if opened.id == call["item_id"]), None)
-    shown = shown or run.emitter.open({**function.item(), "id": call["item_id"]})
+    upon = {"approval_request_id": call["approval"]} if "approval" in call else {}
+    shown = shown or run.emitter.open({**function.item(), "id": call["item_id"], **upon})
     function.announce(shown, call["arguments"])
     run.shown[shown.id] = shown
 
@@ -126,18 +131,21 @@ def taken_over(run: Run) -> Change | None:
 def answered(run: Run, call: Call) -> Entry | None:
     """The entry of a call that came to an end before."""
     id = call["item_id"]
-    if (entry := run.legacy.entries.pop(id, None)) is not None:
-        return entry
+    if (known := run.legacy.entries.pop(id, None)) is not None:
+        return known
     done = next((item for item in run.emitter.done.values() if item["id"] == id), None)
     if done is None:
         return None
-    return {
+    entry: Entry = {
         "item": done,
         "at": call["at"],
         "turn": call["turn"],
         "call": {"name": call["name"], "arguments": call["arguments"]},
         "reply": _reply_of(done),
     }
+    if approval := call.get("approval"):
+        entry["approval"] = approval
+    return entry
 
 
 def _reply_of(item: Json) -> str:
@@ -154,6 +162,28 @@ async def note(run: Run, call: Call, function: Function, shown: OpenItem) -> Non
         shown.phase("failed")
         raise ToolFailed(_INTERRUPTED, function.failed(_INTERRUPTED, call["arguments"], interrupted=True))
     await run.note_call(call["item_id"])
+
+
+async def made_elsewhere(run: Run, call: Call, function: Function, shown: OpenItem) -> Outcome | None:
+    """What a call came to that was approved once and made by another response; None when it is to be made here.
+
+    Raises `ToolFailed` when that response did not come to its end, unless the call is safe to repeat.
+    """
+    if "approval" not in call:
+        return None
+    maker = await run.approvals.use(run.owner, call["approval"], call["item_id"])
+    if maker == call["item_id"]:
+        return None
+    made = await run.find_item(maker)
+    if made is not None:
+        item, failed = made["item"], made["item"].get("status") == "failed"
+        shown.phase("failed" if failed else "completed")
+        result = {key: item[key] for key in item if key not in ("id", "type")}
+        return Outcome(result, made.get("reply") or _reply_of(item))
+    if function.repeatable:
+        return None
+    shown.phase("failed")
+    raise ToolFailed(_MADE_BEFORE, function.failed(_MADE_BEFORE, call["arguments"], interrupted=True))
 
 
 # ---------------------------------------------------------------- a response of its own
@@ -175,7 +205,7 @@ def node_before(next: str, state: State) -> str:
     """The node after which the machine goes on with `next`."""
     calls = calls_of(state)
     if next in {call["kind"] for call in calls}:
-        return "call_model"
+        return "call_model" if state["response"]["turns"] else "approved"
     if calls:
         return calls[0]["kind"]
     return "call_model" if state["response"]["turns"] else "load"

@@ -5,17 +5,20 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
+from graph.approvals import RESPONSE, Approvals, Decision, answer_item, decision_of, told, waiting
+from graph.approvals import Answer as Approval
 from graph.chat import Style
 from graph.client_tools import offers_of
 from graph.errors import Json, RequestError
 from graph.events import Emitter, OpenItem
 from graph.ids import now
 from graph.offers import Offer
+from graph.policy import Guard
 from graph.ports import Function, HostedTool, Model, Profile, Prompt
 from graph.prompt import Toolset, callable_now, options_of
 from graph.seal import Seal
 from graph.shape import Shape
-from graph.state import Change, Entry, Outlook, Record, State
+from graph.state import Call, Change, Entry, Outlook, Record, State
 from graph.transcript import check, messages_of, toolsets_of
 from graph.turn import Answer, Turn
 
@@ -55,6 +58,9 @@ class Run:
     seal: Seal
     profile: Profile
     find_item: FindItem
+    approvals: Approvals
+    #: Which calls wait for an approval.
+    guard: Guard
     hosted: Sequence[HostedTool] = ()
     #: `tools` as the caller sent them, secrets included.
     declared: Sequence[Json] = ()
@@ -86,6 +92,18 @@ class Run:
     def check(self, conversation: Sequence[Entry]) -> None:
         """Raises `RequestError` when the conversation cannot be put to a model."""
         check(conversation, self._style({}), self.seal.open)
+
+    async def settle(self, history: Sequence[Entry], added: Sequence[Entry]) -> list[Entry]:
+        """Keep the decisions of an input; gives those that were made elsewhere. Raises `RequestError`."""
+        found = waiting(history, added)
+        unanswered = found.unanswered
+        known = await self.approvals.decided(self.owner, unanswered) if unanswered else dict[str, Decision]()
+        ids = [id for id in found.requests if id in found.answers and id not in found.made]
+        answers = [Approval(found.requests[id]["item"], decision_of(found.answers[id])) for id in ids]
+        for request, decision in await self.approvals.decide(self.owner, answers) if answers else ():
+            told(self.owner, request, decision, response_id=self.response_id)
+        new_id = self.emitter.new_id
+        return [{"item": answer_item(new_id(RESPONSE), id, known[id])} for id in unanswered if id in known]
 
     def begin(self, request: Json, history: int, added: Sequence[Entry]) -> Record:
         """The record of a response whose input has been taken; `history` entries came before it."""
@@ -133,11 +151,27 @@ class Run:
                     taken.add(function.name)
         return opening.entries_shown()
 
+    def take_up(self, request: Entry) -> Call:
+        """The call that was asked for, its item open. Raises `RequestError` when its tool is not offered any more."""
+        item = request["item"]
+        origin = (item["server_label"], item["name"])
+        function = next((function for function in self.functions.values() if function.origin == origin), None)
+        if function is None:
+            message = f"The tool '{origin[1]}' of '{origin[0]}', whose call was approved, is not among the 'tools'."
+            raise RequestError(message, param="tools")
+        shown = self.emitter.open({**function.item(), "approval_request_id": item["id"]})
+        function.announce(shown, item["arguments"])
+        self.shown[shown.id] = shown
+        return {
+            "item_id": shown.id, "kind": function.kind, "name": function.name, "arguments": item["arguments"],
+            "at": shown.index, "turn": -1, "approval": item["id"],
+        }  # fmt: skip
+
     # ------------------------------------------------------------ call model
 
     def turn(self, record: Record, request: Json) -> Turn:
         tools = self._tools(record, request)
-        turn = Turn(self.emitter, tools.offers, tools.functions, record["turns"])
+        turn = Turn(self.emitter, tools.offers, tools.functions, self.guard, record["turns"])
         turn.one_call = request.get("parallel_tool_calls") is False
         if request.get("max_tool_calls"):
             turn.hosted_left = max(0, request["max_tool_calls"] - record["hosted_calls"])

@@ -24,6 +24,7 @@ from graph.log import EventLog
 from graph.machine import build
 from graph.maker import Maker, config_of
 from graph.meter import Ended, Meter, NoMeter
+from graph.policy import Guard, Rule
 from graph.ports import HostedTool, Models
 from graph.run import Run
 from graph.running import Running
@@ -38,6 +39,7 @@ class Limits:
     #: Seconds `response.created` waits for the model server to take the request.
     hold_created_s: float = 2.0
     event_names: Names = "openai"
+    approval_rules: Sequence[Rule] = ()
 
 
 class Runner:
@@ -210,6 +212,8 @@ class Runner:
             seal=self.seal,
             profile=await model.profile(json_schema=Shape.of(ask.request) is not None),
             find_item=lambda item_id: self.archive.find_item(ask.owner, item_id),
+            approvals=self.archive.approvals,
+            guard=Guard(ask.owner, self._limits.approval_rules),
             hosted=self._tools,
             declared=ask.declared,
             previous_response_id=ask.previous_response_id,

@@ -20,8 +20,10 @@ class Entry(TypedDict):
     at: NotRequired[int]
     #: The model turn a hosted call was made in; calls of one turn share one assistant message.
     turn: NotRequired[int]
-    #: A hosted call as the model wrote it: `{"name", "arguments"}`.
+    #: A hosted call, or the request to approve one, as the model wrote it: `{"name", "arguments"}`.
     call: NotRequired[Json]
+    #: The approval request a hosted call was made upon.
+    approval: NotRequired[str]
     #: Shown, and cut off when the process that made it died: the model was asked again and is not told of it.
     cut: NotRequired[bool]
     #: What the model was told of a hosted call: text, or chat content parts.
@@ -87,6 +89,8 @@ class Call(TypedDict):
     arguments: str
     at: int
     turn: int
+    #: The approval request it is made upon.
+    approval: NotRequired[str]
 
 
 class Outlook(TypedDict, total=False):

@@ -6,10 +6,13 @@ from typing import Any
 
 import orjson
 
+from graph.approvals import REQUEST
 from graph.errors import Json, ToolFailed
 from graph.events import Emitter, OpenItem, Part
+from graph.hosted import GuardedDraft, HostedDraft
 from graph.ids import new_call_id
 from graph.offers import Draft, Offer
+from graph.policy import Guard
 from graph.ports import Function
 from graph.state import Call, Entry
 
@@ -44,26 +47,6 @@ class Answer:
     usage: Json | None = None
 
 
-class _HostedDraft:
-    """A call of a hosted tool: shown at once, announced when its arguments are whole, closed by its node."""
-
-    def __init__(self, emitter: Emitter, function: Function) -> None:
-        self._function = function
-        self._written: list[str] = []
-        self.shown = emitter.open(function.item())
-
-    def write(self, arguments: str) -> None:
-        self._written.append(arguments)
-
-    @property
-    def arguments(self) -> str:
-        return "".join(self._written)
-
-    def close(self) -> OpenItem:
-        self._function.announce(self.shown, self.arguments)
-        return self.shown
-
-
 @dataclass(slots=True)
 class _Calling:
     """A call the model is writing."""
@@ -71,7 +54,7 @@ class _Calling:
     call_id: str
     name: str = ""
     arguments: str = ""
-    draft: Draft | _HostedDraft | None = None
+    draft: Draft | None = None
     closed: bool = False
 
 
@@ -79,11 +62,17 @@ class Turn:
     """A sink for one answer of the model (see `ports.Sink`)."""
 
     def __init__(
-        self, emitter: Emitter, offers: Mapping[str, Offer], functions: Mapping[str, Function], number: int
+        self,
+        emitter: Emitter,
+        offers: Mapping[str, Offer],
+        functions: Mapping[str, Function],
+        guard: Guard,
+        number: int,
     ) -> None:
         self._emitter = emitter
         self._offers = offers
         self._functions = functions
+        self._guard = guard
         self._number = number
         self._part: Part | None = None
         self._item: OpenItem | None = None
@@ -193,13 +182,15 @@ class Turn:
         if calling.draft and arguments:
             calling.draft.write(arguments)
 
-    def _draft(self, calling: _Calling) -> "Draft | _HostedDraft | None":
+    def _draft(self, calling: _Calling) -> Draft | None:
         if function := self._functions.get(calling.name):
             if self._over(calling):
                 raise ToolFailed("No more tool calls may be made; answer with what you know.")
             if self.hosted_left is not None:
                 self.hosted_left -= 1
-            return _HostedDraft(self._emitter, function)
+            if self._guard.may_ask(function):
+                return GuardedDraft(self._emitter, function, self._guard)
+            return HostedDraft(self._emitter, function)
         if offer := self._offers.get(calling.name):
             return offer.draft(self._emitter, calling.call_id)
         return None
@@ -236,7 +227,12 @@ class Turn:
         return f"There is no tool named {name!r}. Tools that can be called: {offered}."
 
     def _made(self, calling: _Calling, shown: OpenItem) -> None:
-        if function := self._functions.get(calling.name):
+        function = self._functions.get(calling.name)
+        if function and shown.item["type"] == REQUEST:
+            call = {"name": calling.name, "arguments": calling.arguments}
+            self._answer.asked_client = True
+            self._answer.entries.append({"item": shown.item, "at": shown.index, "turn": self._number, "call": call})
+        elif function:
             self._answer.shown.append(shown)
             self._answer.calls.append(
                 {

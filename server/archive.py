@@ -18,6 +18,7 @@ class StoredArchive:
         self._store = store
         self._kept = kept
         self.checkpointer: Any = store.saver
+        self.approvals = store.approvals
         self.worker = store.runs.worker
 
     async def head_of_response(self, owner: str, response_id: str) -> tuple[Head, Record] | None:

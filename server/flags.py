@@ -14,9 +14,20 @@ from server.settings import Settings, load
 
 #: Settings that hold a secret are no flags: other users of a machine can read a command line.
 _SECRET = frozenset(
-    {"openai_base_url", "openai_api_key", "api_keys", "secret_key", "database_url", "metrics_key", "webhook"}
+    {
+        "openai_base_url",
+        "openai_api_key",
+        "api_keys",
+        "secret_key",
+        "database_url",
+        "metrics_key",
+        "webhook",
+        "approval",
+    }
 )
-ALL = frozenset(Settings.model_fields) - _SECRET
+#: Tables that fit no command line.
+_TABLES = frozenset({"approval"})
+ALL = frozenset(Settings.model_fields) - _SECRET - _TABLES
 
 
 def with_settings(flags: Collection[str]) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -9,6 +9,7 @@ from typing import Any
 from checkpoints import STORES, Store
 from checkpoints.engine import Capacity, DurableEngine
 from graph.background import Background
+from graph.policy import Rule
 from graph.ports import HostedTool
 from graph.runner import Limits, Runner
 from nodes import HOSTED_TOOLS
@@ -38,8 +39,7 @@ async def open_house(settings: Settings, metrics: Metrics | None = None) -> Asyn
         models = _models(settings)
         models.warm()
         tools = await _tools(settings, store)
-        limits = Limits(settings.max_model_turns, settings.hold_created_s, settings.reasoning_event_names)
-        runner = Runner(StoredArchive(store, metrics.kept), models, tools, seal_of(settings), limits)
+        runner = Runner(StoredArchive(store, metrics.kept), models, tools, seal_of(settings), _limits(settings))
         runner.meter = metrics
         background = Background(runner)
         engine = _engine(settings, store)
@@ -94,6 +94,13 @@ def _models(settings: Settings) -> Registry:
 async def _tools(settings: Settings, store: Store) -> list[HostedTool]:
     alone = settings.loopback and not settings.api_keys and not await store.keys.list()
     return [build(settings.of(kind), alone) for kind, build in HOSTED_TOOLS.items()]
+
+
+def _limits(settings: Settings) -> Limits:
+    rules = [
+        Rule(rule.policy, rule.tool, rule.server, rule.name, rule.owner, rule.arguments) for rule in settings.approval
+    ]
+    return Limits(settings.max_model_turns, settings.hold_created_s, settings.reasoning_event_names, rules)
 
 
 def _webhooks(settings: Settings) -> Webhooks:

@@ -208,6 +208,11 @@ _MCP = promises(
     """
     stream.order.mcp_call       A call is in progress, its arguments told whole, then completed or failed.
     stream.order.mcp_list_tools A listing is in progress, then completed or failed.
+    approvals.asked             A call that needs a yes ends its response with a request for one.
+    approvals.answered          A yes makes the call first of all; a no is told to the model.
+    approvals.stateless         A client that keeps its own history asks and answers in it.
+    approvals.once              One answer counts once; a different one is refused.
+    approvals.checked           What is unanswered, or answers nothing, is a 400.
     mcp.list                    A server's tools are listed in an item and offered with their schema.
     mcp.list.once               Tools are listed once a conversation.
     mcp.call                    The model reads what its tools said in its next turn.

@@ -51,10 +51,27 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """`require_approval`: the filters of the tools that always need one and of those that never do."""
+
+    always: Filter | None = None
+    never: Filter | None = None
+
+    def wanted(self, name: str, read_only: bool) -> bool | None:
+        """Whether a tool needs an approval; None where nothing is said. A tool that neither side names needs one."""
+        if self.always is None and self.never is None:
+            return None
+        if self.always and self.always.allows(name, read_only):
+            return True
+        return not (self.never and self.never.allows(name, read_only))
+
+
+@dataclass(frozen=True, slots=True)
 class Declaration:
     label: str
     target: Target
     allowed: Filter
+    approval: Wish = field(default_factory=Wish)
 
 
 def declared(tool: Json, owner: str) -> Declaration:
@@ -63,7 +80,22 @@ def declared(tool: Json, owner: str) -> Declaration:
     if token := tool.get("authorization"):
         headers["Authorization"] = f"Bearer {token}"
     target = Target(str(tool["server_url"]), tuple(sorted(headers.items())), owner)
-    return Declaration(tool["server_label"], target, filter_of(tool.get("allowed_tools")))
+    wish = wish_of(tool.get("require_approval"))
+    return Declaration(tool["server_label"], target, filter_of(tool.get("allowed_tools")), wish)
+
+
+def wish_of(value: Any) -> Wish:
+    """Of a `require_approval` that was checked."""
+    if isinstance(value, dict):
+        sides = cast(Json, value)
+        return Wish(_side(sides.get("always")), _side(sides.get("never")) or Filter(frozenset()))
+    return {"always": Wish(always=Filter()), "never": Wish(never=Filter())}.get(str(value), Wish())
+
+
+def _side(value: Any) -> Filter | None:
+    """A side that names nothing means nothing."""
+    found = filter_of(value)
+    return None if found == Filter() else found
 
 
 def filter_of(value: Any) -> Filter:
@@ -183,7 +215,6 @@ def _check_header(name: str, value: Any, param: str) -> None:
 
 
 def _check_approval(tool: Json, param: str) -> None:
-    """Until calls can wait for an approval, no tool may need one."""
     wanted = tool.get("require_approval")
     if isinstance(wanted, dict):
         for side in ("always", "never"):
@@ -191,24 +222,6 @@ def _check_approval(tool: Json, param: str) -> None:
     elif wanted not in (None, "always", "never"):
         message = f"Invalid value: {str(wanted)[:50]!r}. Supported values are: 'always', 'never'."
         raise RequestError(message, param=param, code="invalid_value")
-    if not _never_asks(wanted, filter_of(tool.get("allowed_tools"))):
-        message = (
-            "Tool calls that wait for an approval are not supported yet; 'require_approval' is \"always\" unless "
-            "said otherwise. Set it to \"never\", or name every tool of 'allowed_tools' in 'never'."
-        )
-        raise RequestError(message, param=param, code="unsupported_value")
-
-
-def _never_asks(wanted: Any, allowed: Filter) -> bool:
-    """Whether no allowed tool needs an approval; a tool that neither side names needs one."""
-    if not isinstance(wanted, dict):
-        return wanted == "never"
-    sides = cast(Json, wanted)
-    never = filter_of(sides.get("never"))
-    if sides.get("always") or (never.names is None and never.read_only is None):
-        return False
-    named = never.names is None or (allowed.names is not None and allowed.names <= never.names)
-    return named and never.read_only in (None, allowed.read_only)
 
 
 def _missing(param: str) -> RequestError:

@@ -36,6 +36,10 @@ class McpFunction:
     description: str = field(init=False)
     parameters: Json = field(init=False)
     repeatable: bool = field(init=False)
+    origin: tuple[str, str] = field(init=False)
+    wants_approval: bool | None = field(init=False)
+    #: A caller who says nothing is asked. Source: CONTRACT of the Responses API, "mcp".
+    cautious: bool = True
     #: Item id → the arguments as the model wrote them, from `announce` to `run`.
     _written: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -43,6 +47,8 @@ class McpFunction:
         self.description = self.listed.get("description") or ""
         self.parameters = self.listed["input_schema"]
         self.repeatable = is_read_only(self.listed)
+        self.origin = (self.server.label, self.listed["name"])
+        self.wants_approval = self.server.approval.wanted(self.listed["name"], self.repeatable)
 
     def item(self) -> Json:
         return {

@@ -136,6 +136,23 @@ class ApiKey(BaseModel):
         return {"owner": owner, "key": key}
 
 
+class ApprovalRule(BaseModel):
+    """Which hosted calls wait for an approval: `[[approval]]` in the file. Patterns are shell wildcards."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: `always`: whatever the caller says. `ask`: unless the caller waives it. `never`: only if the caller asks for it.
+    policy: Literal["always", "ask", "never"]
+    tool: str = "*"
+    server: str = "*"
+    name: str = "*"
+    owner: str = "*"
+    arguments: dict[str, str] = {}
+
+    def __str__(self) -> str:
+        return f"{self.policy} {self.tool} {self.server} {self.name}"
+
+
 class Webhook(BaseModel):
     """An address that is told how responses ended: `[[webhook]]` in the file."""
 

@@ -11,6 +11,7 @@ from server.settings.environment import PREFIX, data_home
 from server.settings.models import (
     OPENAI_KEY,
     ApiKey,
+    ApprovalRule,
     Bytes,
     Count,
     Database,
@@ -94,6 +95,9 @@ class Settings(BaseSettings):
     """Keep the events of every stored streamed response, so that it outlives its reader and can be read again."""
     webhook: Annotated[tuple[Webhook, ...], NoDecode, BeforeValidator(listed)] = ()
     """Addresses that are told how background responses ended: tables with `url`, `secret` or `secret_env`, `events`."""
+    approval: Annotated[tuple[ApprovalRule, ...], NoDecode, BeforeValidator(listed)] = ()
+    """Which hosted calls wait for an approval: tables with `policy`, and `tool`, `server`, `name`, `owner`, `arguments`
+    to say which calls it is for. The first that matches counts."""
     response_ttl_days: Span | None = None
     """Days that a response is kept after it was made. Default: for ever."""
     conversation_ttl_days: Span | None = None

@@ -217,6 +217,20 @@ class ItemReference(Wire):
     id: str
 
 
+class ApprovalRequest(Wire):
+    id: str
+    server_label: str
+    name: str
+    arguments: str
+
+
+class ApprovalResponse(Wire):
+    id: str | None = None
+    approval_request_id: str
+    approve: bool
+    reason: str | None = None
+
+
 class Kept(Wire):
     """An item that is kept and given back, and of which the model is told nothing."""
 
@@ -245,8 +259,8 @@ _TYPES: dict[str, type[Wire]] = {
     "additional_tools": Tools,
     "mcp_call": McpCall,
     "mcp_list_tools": McpListTools,
-    "mcp_approval_request": Kept,
-    "mcp_approval_response": Kept,
+    "mcp_approval_request": ApprovalRequest,
+    "mcp_approval_response": ApprovalResponse,
     "web_search_call": Kept,
     "file_search_call": Kept,
     "code_interpreter_call": Kept,
