@@ -20,11 +20,11 @@ from mcp import ClientSession, McpError, types
 from pydantic import RootModel, ValidationError
 
 from graph.errors import Json
-from nodes.mcp.addresses import Reach
 from nodes.mcp.declaration import Target
 from nodes.mcp.failure import ServerFailed, timed_out
 from nodes.mcp.limits import Limits
 from nodes.mcp.transport import AnsweringTransport, failed
+from nodes.reach import Reach
 
 # It logs what servers say; every failure is told by our transport.
 logging.getLogger("mcp.client.streamable_http").setLevel(logging.CRITICAL + 1)

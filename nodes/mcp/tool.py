@@ -13,12 +13,12 @@ from graph.errors import ConnectorFailed, Json, RequestError
 from graph.ports import Function, OpenedItem, Opening
 from graph.state import Entry
 from nodes.mcp import declaration
-from nodes.mcp.addresses import OutOfReach, Reach, Unresolved
 from nodes.mcp.declaration import Declaration
 from nodes.mcp.failure import ServerFailed
 from nodes.mcp.function import McpFunction, is_listed_tool, is_read_only, listed_tool, model_names
 from nodes.mcp.limits import Limits
 from nodes.mcp.result import cleaned
+from nodes.reach import OutOfReach, Reach, Unresolved
 
 if TYPE_CHECKING:
     from nodes.mcp.session import Sessions

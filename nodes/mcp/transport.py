@@ -17,9 +17,9 @@ import httpx
 import orjson
 
 from graph.errors import Json
-from nodes.mcp.addresses import OutOfReach, Reach, Unresolved
 from nodes.mcp.failure import CONNECTION_LOST
 from nodes.mcp.limits import Limits
+from nodes.reach import OutOfReach, Reach, Unresolved
 
 #: Where in the `data` of such a JSON-RPC error the reason stands; see `failed`.
 REASON = "graphnexus"

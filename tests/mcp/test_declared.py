@@ -8,7 +8,7 @@ import openai
 import pytest
 from openai import OpenAI
 
-from nodes.mcp.addresses import Reach, is_public
+from nodes.reach import Reach, is_public
 from tests import mcp_servers
 from tests.conftest import StartServer, client_of
 from tests.contract import promise

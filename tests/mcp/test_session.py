@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from nodes.mcp.addresses import Reach
 from nodes.mcp.declaration import Target
 from nodes.mcp.failure import ServerFailed
 from nodes.mcp.limits import Limits
 from nodes.mcp.session import Sessions
+from nodes.reach import Reach
 from tests import mcp_servers
 from tests.contract import promise
 from tests.mcp.broken import Broken
