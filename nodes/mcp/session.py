@@ -1,12 +1,10 @@
 """MCP sessions that stay open, shared by an owner's runs that show a server the same credentials.
 
-The only file that imports `mcp`. A session is made by `langchain-mcp-adapters`, which makes one of any transport from
-a plain description. It is entered and left by one task of its own, because it stands on anyio scopes; those who ask
-through it do so from their own tasks.
+A session is opened by `opening`. It is entered and left by one task of its own, because it stands on anyio scopes;
+those who ask through it do so from their own tasks.
 """
 
 import asyncio
-import logging
 import math
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -14,8 +12,6 @@ from contextvars import Context
 from typing import Any, cast
 
 import anyio
-import httpx
-from langchain_mcp_adapters.sessions import StreamableHttpConnection, create_session
 from mcp import ClientSession, McpError, types
 from pydantic import RootModel, ValidationError
 
@@ -23,13 +19,10 @@ from graph.errors import Json
 from nodes.mcp.declaration import Target
 from nodes.mcp.failure import ServerFailed, timed_out
 from nodes.mcp.limits import Limits
-from nodes.mcp.transport import AnsweringTransport, failed
+from nodes.mcp.opening import Opener
+from nodes.mcp.transport import failed
 from nodes.reach import Reach
 
-# It logs what servers say; every failure is told by our transport.
-logging.getLogger("mcp.client.streamable_http").setLevel(logging.CRITICAL + 1)
-
-_ME = types.Implementation(name="graphnexus", version="1")
 #: A result as it came: unknown kinds of content pass, and nothing is checked against a schema of the server's.
 _Result = RootModel[dict[str, Any]]
 _PAGES = 100
@@ -41,9 +34,7 @@ class Sessions:
 
     def __init__(self, limits: Limits, reach: Reach) -> None:
         self._limits = limits
-        self._reach = reach
-        #: Read from disk, which takes 100 ms: once for all sessions.
-        self._tls = httpx.create_ssl_context()
+        self._opener = Opener(limits, reach)
         self._connections: dict[Target, _Connection] = {}
         #: Those too that were replaced and still answer somebody.
         self._living: set[_Connection] = set()
@@ -90,8 +81,7 @@ class Sessions:
         connection = self._connections.get(target)
         if connection is None or connection.retired:
             self._make_room()
-            transport = AnsweringTransport(self._limits, self._tls, self._reach)
-            connection = _Connection(target, self._limits, transport)
+            connection = _Connection(target, self._limits, self._opener)
             self._connections[target] = connection
             self._living.add(connection)
             connection.when_over(self._living.discard)
@@ -108,10 +98,10 @@ class Sessions:
 class _Connection:
     """One session, and the task that owns it."""
 
-    def __init__(self, target: Target, limits: Limits, transport: AnsweringTransport) -> None:
+    def __init__(self, target: Target, limits: Limits, opener: Opener) -> None:
         self._target = target
         self._limits = limits
-        self._transport = transport
+        self._opener = opener
         self._loop = asyncio.get_running_loop()
         self._session: asyncio.Future[ClientSession] = self._loop.create_future()
         self._over = False
@@ -188,15 +178,7 @@ class _Connection:
 
     async def _own(self) -> None:
         """Open, stay while used, close. Whatever it fails with is read by those who wait for it."""
-        description = StreamableHttpConnection(
-            transport="streamable_http",
-            url=self._target.url,
-            headers=dict(self._target.headers),
-            httpx_client_factory=self._http_client,
-            session_kwargs={"client_info": _ME},
-        )
-        async with create_session(description) as session:
-            await session.initialize()
+        async with self._opener.opened(self._target, {}, self.retire) as session:
             self._session.set_result(session)
             await self._stay()
 
@@ -208,16 +190,6 @@ class _Connection:
                 await self._changed.wait()
                 continue
             self._over = not self.busy
-
-    def _http_client(
-        self,
-        headers: dict[str, str] | None = None,
-        timeout: httpx.Timeout | None = None,
-        auth: httpx.Auth | None = None,
-    ) -> httpx.AsyncClient:
-        # A read may take as long as a call: how long that is, is for those who wait to say.
-        timeout = httpx.Timeout(self._limits.connect_timeout_s, read=None, pool=None)
-        return httpx.AsyncClient(headers=headers, timeout=timeout, auth=auth, transport=self._transport)
 
 
 async def _exchange(session: ClientSession, request: types.ClientRequest) -> Json:
