@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from checkpoints.conversations import Conversation, Conversations
+from checkpoints.credentials import Credentials
 from checkpoints.database import Unusable
 from checkpoints.events import Events
 from checkpoints.facts import Facts
@@ -36,6 +37,7 @@ __all__ = [
     "Claimed",
     "Conversation",
     "Conversations",
+    "Credentials",
     "Events",
     "Facts",
     "Idempotency",

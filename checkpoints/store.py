@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from checkpoints.approvals import Approvals
 from checkpoints.checkpoint import Checkpoints
 from checkpoints.conversations import Conversations
+from checkpoints.credentials import Credentials
 from checkpoints.database import Database
 from checkpoints.events import Events
 from checkpoints.facts import Facts
@@ -36,6 +37,7 @@ class Store:
     idempotency: Idempotency
     retention: Retention
     approvals: Approvals
+    credentials: Credentials
     #: Figures of its connections, for metrics; of a file none.
     pool: Callable[[], dict[str, int]]
 
@@ -58,6 +60,7 @@ def store_on(database: Database, feed: Feed, cache: LogCache, version: str) -> S
         facts=Facts(database),
         idempotency=Idempotency(database, worker),
         approvals=Approvals(database),
+        credentials=Credentials(database),
         retention=Retention(database, checkpoints, responses, conversations),
         pool=database.pool,
     )
