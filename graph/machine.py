@@ -32,16 +32,16 @@ def build(kinds: Sequence[str]) -> Machine:
     """The state machine with one node for each kind of hosted tool; compile it with a checkpointer or without."""
     graph = StateGraph(State, context_schema=Run, input_schema=InputState, output_schema=State)
     graph.add_node("load", load)
+    graph.add_node("approved", approved)
     graph.add_node("call_model", call_model)
     for kind in kinds:
         graph.add_node(kind, execute, input_schema=Call)
         graph.add_conditional_edges(kind, after_tool, {"reply": "call_model", "client's turn": "persist"})
     graph.add_node("persist", persist)
     graph.add_edge(START, "load")
-    graph.add_node("approved", approved)
     graph.add_conditional_edges("load", after_load, {"approval": "approved", "ask": "call_model"})
     paths = {f"call {kind}": kind for kind in kinds}
-    graph.add_conditional_edges("approved", route_tool, {**paths, "answer": "call_model"})
+    graph.add_conditional_edges("approved", after_approval, {**paths, "ask": "call_model"})
     graph.add_conditional_edges("call_model", route_tool, {**paths, "repair": "call_model", "answer": "persist"})
     graph.add_edge("persist", END)
     return graph
@@ -88,6 +88,10 @@ async def approved(state: State, runtime: Runtime[Run]) -> Change:
     found = waiting(state["items"][:begins], state["items"][begins:])
     calls = [run.take_up(found.requests[id]) for id in found.due]
     return {"items": run.take_pending(), "outlook": {"calls": calls}}
+
+
+async def after_approval(state: State) -> list[Send] | str:
+    return _sends(state["outlook"]) or "ask"
 
 
 # ---------------------------------------------------------------- call model
@@ -170,9 +174,11 @@ def counted(record: Record, answer: Answer) -> Record:
 async def route_tool(state: State) -> list[Send] | str:
     """One `Send` for each hosted call; then the model again, or the end."""
     outlook = state["outlook"]
-    if calls := outlook.get("calls"):
-        return [Send(call["kind"], call) for call in calls]
-    return "repair" if outlook.get("repair") else "answer"
+    return _sends(outlook) or ("repair" if outlook.get("repair") else "answer")
+
+
+def _sends(outlook: Outlook) -> list[Send]:
+    return [Send(call["kind"], call) for call in outlook.get("calls", ())]
 
 
 async def execute(state: Call, runtime: Runtime[Run]) -> Change:

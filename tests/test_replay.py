@@ -9,6 +9,7 @@ from graph.client_tools import offers_of
 from graph.events import Emitter
 from graph.ids import item_ids
 from graph.log import EventLog
+from graph.policy import Guard
 from graph.replay import replay
 from graph.snapshot import snapshot, usage_of
 from graph.state import Record
@@ -46,7 +47,7 @@ def told(deltas: list[Json]) -> tuple[list[bytes], list[int]]:
     first = emitter()
     for status in ("queued", "in_progress"):
         first.lifecycle("created" if status == "queued" else status, snapshot(record(status), {}, []))
-    turn = Turn(first, {offer.name: offer for offer in offers_of(TOOLS)}, {}, 0)
+    turn = Turn(first, {offer.name: offer for offer in offers_of(TOOLS)}, {}, Guard("local"), 0)
     ends = [len(frames(first))]
     for delta in deltas:
         turn.feed(clean({"choices": [delta]}))

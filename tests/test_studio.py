@@ -168,11 +168,22 @@ def said(values: Json) -> list[str]:
 
 async def test_graph_has_a_node_for_each_step_and_names_its_paths(api: LangGraphClient) -> None:
     drawn = await api.assistants.get_graph(GRAPH)
-    assert [node["id"] for node in drawn["nodes"]] == ["__start__", "load", "call_model", "mcp", "persist", "__end__"]
+    assert [node["id"] for node in drawn["nodes"]] == [
+        "__start__",
+        "load",
+        "approved",
+        "call_model",
+        "mcp",
+        "persist",
+        "__end__",
+    ]
     paths = {(edge["source"], edge["target"]): edge.get("data") for edge in drawn["edges"]}
     assert paths == {
         ("__start__", "load"): None,
-        ("load", "call_model"): None,
+        ("load", "call_model"): "ask",
+        ("load", "approved"): "approval",
+        ("approved", "mcp"): "call mcp",
+        ("approved", "call_model"): "ask",
         ("call_model", "mcp"): "call mcp",
         ("call_model", "call_model"): "repair",
         ("call_model", "persist"): "answer",
