@@ -17,8 +17,9 @@ import httpx
 import orjson
 
 from graph.errors import Json
-from nodes.mcp.failure import CONNECTION_LOST
+from nodes.mcp.failure import CONNECTION_LOST, ServerFailed
 from nodes.mcp.limits import Limits
+from nodes.mcp.oauth import Authorized, Grant
 from nodes.reach import OutOfReach, Reach, Unresolved
 
 #: Where in the `data` of such a JSON-RPC error the reason stands; see `failed`.
@@ -60,11 +61,13 @@ class _Call:
 class AnsweringTransport(httpx.AsyncBaseTransport):
     """For one session with one server."""
 
-    def __init__(self, limits: Limits, tls: ssl.SSLContext, reach: Reach) -> None:
+    def __init__(self, limits: Limits, tls: ssl.SSLContext, reach: Reach, grant: Grant | None = None) -> None:
+        """`grant`: what the server is shown besides the headers of a request."""
         self._limits = limits
         self._reach = reach
         pool = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=60)
-        self._inner = httpx.AsyncHTTPTransport(verify=tls, limits=pool)
+        inner = httpx.AsyncHTTPTransport(verify=tls, limits=pool)
+        self._inner = Authorized(inner, grant) if grant else inner
         self._addresses: list[str] = []
         self._calls: dict[int | str, _Call] = {}
 
@@ -86,6 +89,8 @@ class AnsweringTransport(httpx.AsyncBaseTransport):
             return _answer(call.id, "The address of the MCP server may not be used.")
         except (httpx.TransportError, httpx.InvalidURL):
             return _answer(call.id, "The connection to the MCP server was lost.")
+        except ServerFailed as failure:
+            return _answer(call.id, failure.message, status=failure.error["code"])
 
     async def aclose(self) -> None:
         await self._inner.aclose()
@@ -106,7 +111,7 @@ class AnsweringTransport(httpx.AsyncBaseTransport):
 
     async def _tell(self, request: httpx.Request) -> None:
         """Send what needs no answer. What a server misses here it will say when it is next asked."""
-        with suppress(httpx.HTTPError, OutOfReach, Unresolved, TimeoutError):
+        with suppress(httpx.HTTPError, OutOfReach, Unresolved, TimeoutError, ServerFailed):
             async with asyncio.timeout(self._limits.connect_timeout_s):
                 await (await self._send(request)).aclose()
 

@@ -1,0 +1,212 @@
+"""Tokens for servers of the operator's: shown to the server they are for, renewed before they expire or when refused.
+
+Nothing here asks a person: who has to say yes does so in `graphnexus mcp login`, whose outcome is found in the vault.
+"""
+
+import asyncio
+import re
+import ssl
+import time
+from collections.abc import Mapping
+from contextvars import Context
+from dataclasses import dataclass
+
+import httpx
+
+from nodes.mcp.authority_wire import OAuthFailed, Wire
+from nodes.mcp.credential import Credential, OAuth, Vault
+from nodes.mcp.failure import ServerFailed
+
+#: How long a token is believed to be the one that is kept without asking the database again.
+_TRUST_S = 2.0
+#: How long one process may take to renew a token before another tries, and how often the others look.
+_RENEWAL_S = 30.0
+_LOOK_S = 0.1
+_SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e ]{1,200}")
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """A server and how it is entered."""
+
+    label: str
+    url: str
+    oauth: OAuth
+
+    @property
+    def remedy(self) -> str:
+        return f"Run `graphnexus mcp login {self.label}`."
+
+
+class Grant:
+    """The token for one server, for all its sessions."""
+
+    def __init__(self, entrance: Entrance, vault: Vault, wire: Wire) -> None:
+        self.entrance = entrance
+        self._vault = vault
+        self._wire = wire
+        self._held: Credential | None = None
+        self._held_until = 0.0
+        self._search: asyncio.Task[str] | None = None
+
+    async def token(self, refused: str | None = None) -> str:
+        """A token other than the one that was `refused`. Raises `ServerFailed`.
+
+        Those who ask at the same time share one search, which goes on when they leave: what it is given is kept.
+        """
+        held = self._held
+        if refused is None and held and held.fresh and held.access_token and time.monotonic() < self._held_until:
+            return held.access_token
+        mine = self._search is None or self._search.done()
+        if self._search is None or mine:
+            self._search = asyncio.get_running_loop().create_task(self._found(refused), context=Context())
+            self._search.add_done_callback(lambda task: task.cancelled() or task.exception())
+        token = await asyncio.shield(self._search)
+        if token == refused and mine:
+            raise self.refused()
+        return token if token != refused else await self.token(refused)
+
+    def refused(self) -> ServerFailed:
+        """What a renewed token met with as well."""
+        return unauthorized(f"MCP server '{self.entrance.label}' refuses its token. {self.entrance.remedy}")
+
+    async def close(self) -> None:
+        """What is being renewed is kept first."""
+        if self._search and not self._search.done():
+            await asyncio.wait({self._search}, timeout=_RENEWAL_S)
+
+    async def _found(self, refused: str | None) -> str:
+        until = time.monotonic() + _RENEWAL_S
+        while time.monotonic() < until:
+            found = await self._vault.find(self.entrance.label, self.entrance.url)
+            credential, stamp = found or (None, "")
+            if credential and credential.fresh and credential.access_token not in (None, refused):
+                return self._hold(credential)
+            if self.entrance.oauth.grant == "client_credentials":
+                return self._hold(await self._granted_to_client())
+            if credential is None or not credential.alive:
+                raise self._login_needed()
+            if await self._vault.reserve(self.entrance.label, stamp, _RENEWAL_S):
+                renewed = await self._renewed(credential, stamp, refused)
+                if await self._vault.swap(self.entrance.label, stamp, renewed):
+                    return self._hold(renewed) if renewed.access_token else self._lost()
+            await asyncio.sleep(_LOOK_S)
+        raise ServerFailed(f"The token for MCP server '{self.entrance.label}' is being renewed elsewhere.")
+
+    def _hold(self, credential: Credential) -> str:
+        self._held, self._held_until = credential, time.monotonic() + _TRUST_S
+        return credential.access_token or ""
+
+    def _lost(self) -> str:
+        self._held = None
+        raise self._login_needed()
+
+    def _login_needed(self) -> ServerFailed:
+        return unauthorized(f"MCP server '{self.entrance.label}' needs a login. {self.entrance.remedy}")
+
+    async def _renewed(self, credential: Credential, stamp: str, refused: str | None) -> Credential:
+        """With a new token, or without any when there is none to be had."""
+        from nodes.mcp.authority import Refused, granted
+
+        if credential.refresh_token is None:
+            return credential.spent()
+        client = self.entrance.oauth.client(credential.authority) or credential.client
+        asked = credential.model_copy(update={"client": client})
+        try:
+            return await granted(self._wire, asked, grant_type="refresh_token", refresh_token=credential.refresh_token)
+        except OAuthFailed as failed:
+            if isinstance(failed, Refused) and failed.code == "invalid_grant":
+                return credential.spent()
+            if credential.valid and refused is None:
+                return credential
+            await self._vault.release(self.entrance.label, stamp)
+            raise self._failed(failed) from None
+
+    async def _granted_to_client(self) -> Credential:
+        try:
+            credential = await granted_to_client(self._wire, self.entrance)
+        except OAuthFailed as failed:
+            raise self._failed(failed) from None
+        await self._vault.put(self.entrance.label, credential)
+        return credential
+
+    def _failed(self, failed: OAuthFailed) -> ServerFailed:
+        return unauthorized(f"No token for MCP server '{self.entrance.label}': {failed}")
+
+
+async def granted_to_client(wire: Wire, entrance: Entrance) -> Credential:
+    """By `client_credentials`. Raises `OAuthFailed`."""
+    from nodes.mcp.authority import discover, granted
+
+    authority = await discover(wire, entrance.url, entrance.oauth)
+    client = entrance.oauth.client(authority)
+    if client is None:
+        raise OAuthFailed("The grant client_credentials needs `client_id`.")
+    blank = Credential(server_url=entrance.url, authority=authority, client=client)
+    scope = {"scope": authority.scope} if authority.scope else {}
+    return await granted(wire, blank, grant_type="client_credentials", **scope)
+
+
+class Grants:
+    """Of all configured servers; one object a process."""
+
+    def __init__(self, entrances: Mapping[str, Entrance], vault: Vault, timeout_s: float) -> None:
+        self._entrances = entrances
+        self._vault = vault
+        self._timeout_s = timeout_s
+        self._open: dict[str, Grant] = {}
+
+    def of(self, label: str, tls: ssl.SSLContext) -> Grant:
+        if label not in self._open:
+            entrance = self._entrances[label]
+            wire = Wire((entrance.url, *entrance.oauth.urls), tls, self._timeout_s)
+            self._open[label] = Grant(entrance, self._vault, wire)
+        return self._open[label]
+
+    async def close(self) -> None:
+        await asyncio.gather(*(grant.close() for grant in self._open.values()))
+
+
+class Authorized(httpx.AsyncBaseTransport):
+    """Shows one server the token that is for it, and once a renewed one when the server refuses that."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, grant: Grant) -> None:
+        self._inner = inner
+        self._grant = grant
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        token = await self._grant.token()
+        response = await self._sent(request, token)
+        if response.status_code == 401:
+            await response.aclose()
+            response = await self._sent(request, await self._grant.token(refused=token))
+        if response.status_code in (401, 403):
+            await self._explain(response)
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def _sent(self, request: httpx.Request, token: str) -> httpx.Response:
+        request.headers["authorization"] = f"Bearer {token}"
+        return await self._inner.handle_async_request(request)
+
+    async def _explain(self, response: httpx.Response) -> None:
+        """Raises `ServerFailed` where another login helps."""
+        from mcp.client.auth.utils import extract_field_from_www_auth
+
+        entrance = self._grant.entrance
+        wants = extract_field_from_www_auth(response, "error") == "insufficient_scope"
+        if response.status_code == 403 and not wants:
+            return
+        scope = extract_field_from_www_auth(response, "scope") or ""
+        await response.aclose()
+        if wants:
+            named = f": {scope}" if _SCOPES.fullmatch(scope) else ""
+            said = f"MCP server '{entrance.label}' wants more scopes{named}. Add them to `oauth.scopes`."
+            raise unauthorized(f"{said} {entrance.remedy}", response.status_code)
+        raise self._grant.refused()
+
+
+def unauthorized(message: str, status: int = 401) -> ServerFailed:
+    return ServerFailed(message, {"type": "http_error", "code": status, "message": message})
