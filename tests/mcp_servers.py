@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["fast", "slow", "failing", "sums"]
+Kind = Literal["fast", "slow", "failing", "sums", "many"]
 #: One red pixel.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="
 _ROOT = Path(__file__).parent.parent
@@ -101,7 +101,7 @@ def _tools_of(kind: Kind, counts: Counter[str]) -> Any:
     from mcp.server.fastmcp import FastMCP
 
     server = FastMCP(kind, log_level="ERROR")
-    {"fast": _fast, "slow": _slow, "failing": _failing, "sums": _sums}[kind](server, counts)
+    {"fast": _fast, "slow": _slow, "failing": _failing, "sums": _sums, "many": _many}[kind](server, counts)
     return server
 
 
@@ -152,6 +152,21 @@ def _sums(server: Any, counts: Counter[str]) -> None:
     def add(a: int, b: int) -> int:
         """Adds two numbers."""
         return a + b
+
+
+def _many(server: Any, counts: Counter[str]) -> None:
+    """Forty tools, of which any request needs one or two."""
+    things = ("invoice", "ticket", "repository", "contact", "shipment", "recipe", "flight", "calendar_entry")
+    for thing in things:
+        for verb in ("list", "read", "create", "update", "delete"):
+            server.add_tool(_told(verb, thing), name=f"{verb}_{thing}", description=f"{verb.title()}s one {thing}.")
+
+
+def _told(verb: str, thing: str) -> Any:
+    def act(id: str = "", note: str = "") -> str:
+        return f"{verb} {thing} {id}"
+
+    return act
 
 
 def _failing(server: Any, counts: Counter[str]) -> None:
