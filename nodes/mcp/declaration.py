@@ -9,6 +9,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from graph.errors import Json, RequestError
+from nodes.mcp.target import Target
 
 _LABEL = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,63}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -18,25 +19,7 @@ _RESERVED = re.compile(
     r"host|connection|upgrade|te|trailer|expect|transfer-encoding|content-.*|accept|accept-encoding|mcp-.*|last-event-id",
     re.IGNORECASE,
 )
-_SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|password|signature", re.IGNORECASE)
 _TARGETS = ("server_url", "connector_id", "tunnel_id")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A server, the credentials it is shown, and on whose behalf: what has the same shares a session."""
-
-    url: str
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    owner: str = ""
-
-    def redacted(self, text: str) -> str:
-        """`text` without the credentials, should the server have repeated them."""
-        for name, value in self.headers:
-            for secret in {value, value.removeprefix("Bearer ")}:
-                if len(secret) >= 8 and _SECRET_NAME.search(name):
-                    text = text.replace(secret, "[redacted]")
-        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +55,17 @@ class Declaration:
     target: Target
     allowed: Filter
     approval: Wish = field(default_factory=Wish)
+    #: What the operator lets callers use of it at all.
+    bound: Filter = field(default_factory=Filter)
+    #: What the model is told when it cannot be reached; None: that fails the response.
+    fallback: str | None = None
+    #: What it is there for, as its caller or its operator says.
+    description: str | None = None
+    #: Whether its tools wait to be found.
+    deferred: bool = False
+
+    def offers(self, name: str, read_only: bool) -> bool:
+        return self.allowed.allows(name, read_only) and self.bound.allows(name, read_only)
 
 
 def declared(tool: Json, owner: str) -> Declaration:
@@ -81,7 +75,11 @@ def declared(tool: Json, owner: str) -> Declaration:
         headers["Authorization"] = f"Bearer {token}"
     target = Target(str(tool["server_url"]), tuple(sorted(headers.items())), owner)
     wish = wish_of(tool.get("require_approval"))
-    return Declaration(tool["server_label"], target, filter_of(tool.get("allowed_tools")), wish)
+    deferred = bool(tool.get("defer_loading"))
+    return Declaration(
+        tool["server_label"], target, filter_of(tool.get("allowed_tools")), wish, deferred=deferred,
+        description=tool.get("server_description"),
+    )  # fmt: skip
 
 
 def wish_of(value: Any) -> Wish:
@@ -114,8 +112,10 @@ def echo(tool: Json) -> Json:
     return {
         "type": "mcp",
         **{name: tool.get(name) for name in shown},
+        **({"connector_id": tool["connector_id"]} if tool.get("connector_id") else {}),
         "headers": None,
         "require_approval": tool.get("require_approval") or "always",
+        **({"defer_loading": True} if tool.get("defer_loading") else {}),
     }
 
 
@@ -127,6 +127,8 @@ def check(tool: Json, param: str) -> None:
     _check_filter(tool.get("allowed_tools"), f"{param}.allowed_tools")
     _check_credentials(tool, param)
     _check_approval(tool, f"{param}.require_approval")
+    if not isinstance(tool.get("defer_loading"), bool | None):
+        raise _wrong_type(f"{param}.defer_loading", "a boolean", tool["defer_loading"])
 
 
 def _check_label(label: Any, param: str) -> None:
@@ -139,16 +141,17 @@ def _check_label(label: Any, param: str) -> None:
 
 
 def _check_target(tool: Json, param: str) -> None:
+    """That at most one is named. Whether what has no URL is known here is for others to say."""
     given = [name for name in _TARGETS if tool.get(name) is not None]
-    if not given:
-        raise _missing(f"{param}.server_url")
     if len(given) > 1:
         message = f"Mutually exclusive parameters: provide only one of {', '.join(map(repr, given))}."
         raise RequestError(message, param=f"{param}.{given[1]}", code="mutually_exclusive_parameters")
-    if given != ["server_url"]:
-        message = f"Unsupported parameter: '{given[0]}' names a service that is not offered here; use 'server_url'."
-        raise RequestError(message, param=f"{param}.{given[0]}", code="unsupported_parameter")
-    _check_url(tool["server_url"], f"{param}.server_url")
+    if given == ["tunnel_id"]:
+        message = "Unsupported parameter: 'tunnel_id' names a service that is not offered here; use 'server_url'."
+        raise RequestError(message, param=f"{param}.tunnel_id", code="unsupported_parameter")
+    if given == ["server_url"]:
+        _check_url(tool["server_url"], f"{param}.server_url")
+    _check_text(tool.get("connector_id"), f"{param}.connector_id")
 
 
 def _check_url(url: Any, param: str) -> None:

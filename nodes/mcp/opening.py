@@ -12,8 +12,8 @@ import httpx
 from langchain_mcp_adapters.sessions import StreamableHttpConnection, create_session
 from mcp import ClientSession, types
 
-from nodes.mcp.declaration import Target
 from nodes.mcp.limits import Limits
+from nodes.mcp.target import Target
 from nodes.mcp.transport import AnsweringTransport
 from nodes.reach import Reach
 

@@ -16,10 +16,10 @@ from mcp import ClientSession, McpError, types
 from pydantic import RootModel, ValidationError
 
 from graph.errors import Json
-from nodes.mcp.declaration import Target
 from nodes.mcp.failure import ServerFailed, timed_out
 from nodes.mcp.limits import Limits
 from nodes.mcp.opening import Opener
+from nodes.mcp.target import Target
 from nodes.mcp.transport import failed
 from nodes.reach import Reach
 
