@@ -163,8 +163,8 @@ def _many(server: Any, counts: Counter[str]) -> None:
 
 
 def _told(verb: str, thing: str) -> Any:
-    def act(id: str = "", note: str = "") -> str:
-        return f"{verb} {thing} {id}"
+    def act(key: str = "", note: str = "") -> str:
+        return f"{verb} {thing} {key}"
 
     return act
 
