@@ -3,25 +3,26 @@
 import asyncio
 import gc
 import sys
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from socket import socket
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from server import flags
+from server import flags, mcp_commands
 from server.auth import check_reach
 from server.cli import COMMANDS
+from server.data import make_directory, open_store
 from server.settings import BadSetting, Settings
 
 if TYPE_CHECKING:
-    from checkpoints import Key, Store
+    from checkpoints import Key
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 keys = typer.Typer(no_args_is_help=True, help=COMMANDS["keys"])
 app.add_typer(keys, name="keys")
+app.add_typer(mcp_commands.mcp, name="mcp")
 
 _DATA = ("data_dir",)
 
@@ -44,7 +45,7 @@ def serve(settings: Settings) -> None:
     from server.serve import check_workers, serve
 
     log.configure(settings.log_level, settings.log_format)
-    _make_directory(settings)
+    make_directory(settings)
     check_workers(settings)
     with occupied(settings.database):
         asyncio.run(_check_store(settings))
@@ -101,7 +102,7 @@ def prune(
     ages = pruning.ages_of(settings, older_than, events_older_than)
 
     async def done() -> str:
-        async with _open(settings) as store:
+        async with open_store(settings) as store:
             return await pruning.by_hand(store.retention, ages, dry=dry_run)
 
     print(asyncio.run(done()))
@@ -117,7 +118,7 @@ def create(
     """Make a key. It is printed once and kept only as a hash."""
 
     async def made() -> str:
-        async with _open(settings) as store:
+        async with open_store(settings) as store:
             return await store.keys.create(owner, label)
 
     print(asyncio.run(made()))
@@ -138,7 +139,7 @@ def revoke(settings: Settings, id: Annotated[str, typer.Argument(help="As `keys 
     """Make a key worthless; a running server follows within seconds."""
 
     async def revoked() -> bool:
-        async with _open(settings) as store:
+        async with open_store(settings) as store:
             return await store.keys.revoke(id)
 
     if not asyncio.run(revoked()):
@@ -152,32 +153,15 @@ def _day(unix_s: int) -> str:
 
 async def _kept_keys(settings: Settings) -> list["Key"]:
     """Every key ever made."""
-    async with _open(settings) as store:
+    async with open_store(settings) as store:
         return await store.keys.list()
-
-
-@asynccontextmanager
-async def _open(settings: Settings) -> AsyncGenerator["Store"]:
-    """The store, or one line that says why there is none: exit status 2 when it never can be, 1 when it is away."""
-    from checkpoints import STORES, Unusable
-    from graph.errors import StoreUnavailable
-
-    _make_directory(settings)
-    try:
-        async with STORES[settings.database.kind](settings.database.place) as store:
-            yield store
-    except Unusable as unusable:
-        setting = "database_url" if settings.database_url else "data_dir"
-        raise BadSetting(f"{setting}: {unusable}") from None
-    except StoreUnavailable as away:
-        sys.exit(f"graphnexus: {settings.database}: {away.message}")
 
 
 async def _check_store(settings: Settings) -> None:
     """What is known only when it is open; it is migrated on the way."""
     from server.secret import check_seal
 
-    async with _open(settings) as store:
+    async with open_store(settings) as store:
         keys = await store.keys.list()
         check_reach(settings, lambda: bool(keys))
         if settings.database.kind == "postgresql":
@@ -195,11 +179,3 @@ def _listen(settings: Settings) -> socket:
             f"graphnexus: cannot listen on {settings.host}:{settings.port}: {reason}; "
             "stop what is there, or choose another --port"
         )
-
-
-def _make_directory(settings: Settings) -> None:
-    try:
-        settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise BadSetting(f"data_dir: {settings.directory} cannot be made: {reason}") from None

@@ -7,9 +7,10 @@ import asyncio
 import re
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import httpx
 
@@ -36,6 +37,51 @@ class Entrance:
     @property
     def remedy(self) -> str:
         return f"Run `graphnexus mcp login {self.label}`."
+
+
+class Said(Protocol):
+    """The `oauth` of a `[[mcp_server]]`."""
+
+    @property
+    def grant(self) -> Literal["authorization_code", "client_credentials"]: ...
+    @property
+    def id(self) -> str | None: ...
+    @property
+    def secret(self) -> str | None: ...
+    @property
+    def scopes(self) -> tuple[str, ...]: ...
+    @property
+    def authorization_url(self) -> str | None: ...
+    @property
+    def token_url(self) -> str | None: ...
+    @property
+    def resource(self) -> str | None: ...
+
+
+class Table(Protocol):
+    """A `[[mcp_server]]` of the settings."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def enabled(self) -> bool: ...
+    @property
+    def url(self) -> str | None: ...
+    @property
+    def oauth(self) -> Said | None: ...
+
+
+def entrances(tables: Sequence[Table]) -> dict[str, Entrance]:
+    """Those of the servers that are entered by OAuth, by label."""
+    return {
+        table.label: Entrance(table.label, table.url, _oauth(table.oauth))
+        for table in tables
+        if table.enabled and table.url and table.oauth
+    }
+
+
+def _oauth(said: Said) -> OAuth:
+    return OAuth(said.grant, said.id, said.secret, said.scopes, said.authorization_url, said.token_url, said.resource)
 
 
 class Grant:

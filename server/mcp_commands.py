@@ -1,0 +1,121 @@
+"""`graphnexus mcp`: the operator's MCP servers, and the logins to them."""
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from server import flags
+from server.cli import COMMANDS
+from server.data import open_store
+from server.settings import Settings
+
+if TYPE_CHECKING:
+    from checkpoints import Store
+    from nodes.mcp.credential import Credential, Vault
+    from nodes.mcp.oauth import Entrance
+    from server.mcp_desk import LoopbackDesk
+
+mcp = typer.Typer(no_args_is_help=True, help=COMMANDS["mcp"])
+_DATA = ("data_dir",)
+Label = Annotated[str, typer.Argument(help="As the settings file calls the server.")]
+
+
+@mcp.command("login")
+@flags.with_settings((*_DATA, "mcp_connect_timeout_s"))
+def login(
+    settings: Settings,
+    label: Label,
+    callback_port: Annotated[
+        int, typer.Option("--port", help="Port of the page one is sent back to; 0 takes a free one.", min=0, max=65535)
+    ] = 0,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the page to open.")] = False,
+    wait_s: Annotated[float, typer.Option("--timeout", help="Seconds to wait for the person.", min=1)] = 300.0,
+) -> None:
+    """Let the server use an MCP server that wants OAuth. A running server needs no restart."""
+    from nodes.mcp.authority_wire import OAuthFailed
+    from server.mcp_desk import open_desk
+
+    entrance = _entrance(settings, label)
+
+    async def done() -> "Credential":
+        opened = open_desk(callback_port, browser=not no_browser, limit_s=wait_s)
+        async with open_store(settings) as store, opened as desk:
+            return await _login(settings, store, entrance, desk)
+
+    try:
+        credential = asyncio.run(done())
+    except OAuthFailed as failed:
+        sys.exit(f"graphnexus: no login to '{label}': {failed}")
+    print(f"Logged in to '{label}': {_described(credential)}.")
+
+
+@mcp.command("logout")
+@flags.with_settings(_DATA)
+def logout(settings: Settings, label: Label) -> None:
+    """Forget a login. A running server follows within seconds."""
+
+    async def dropped() -> bool:
+        async with open_store(settings) as store:
+            return await _vault(settings, store).drop(label)
+
+    if not asyncio.run(dropped()):
+        sys.exit(f"graphnexus: there is no login to '{label}'")
+    print(f"Logged out of '{label}'.")
+
+
+async def standing(settings: Settings, store: "Store", label: str) -> str:
+    """How the login to a server stands: empty where it needs none."""
+    entrance = _entrances(settings).get(label)
+    if entrance is None:
+        return ""
+    found = await _vault(settings, store).find(label, entrance.url)
+    if found and found[0].alive:
+        return _expiry(found[0])
+    return "no token yet" if entrance.oauth.grant == "client_credentials" else "login needed"
+
+
+def _entrances(settings: Settings) -> "dict[str, Entrance]":
+    from nodes.mcp.oauth import entrances
+
+    return entrances(settings.mcp_server)
+
+
+def _entrance(settings: Settings, label: str) -> "Entrance":
+    entrances = _entrances(settings)
+    if label not in entrances:
+        there = f"there are: {', '.join(sorted(entrances))}" if entrances else "no server has any"
+        sys.exit(f"graphnexus: there is no MCP server '{label}' with `oauth` in the settings; {there}")
+    return entrances[label]
+
+
+async def _login(settings: Settings, store: "Store", entrance: "Entrance", desk: "LoopbackDesk") -> "Credential":
+    import httpx
+
+    from nodes.mcp.authority_wire import Wire
+    from nodes.mcp.login import login
+
+    wire = Wire((entrance.url, *entrance.oauth.urls), httpx.create_ssl_context(), settings.mcp_connect_timeout_s)
+    return await login(entrance, _vault(settings, store), wire, desk)
+
+
+def _vault(settings: Settings, store: "Store") -> "Vault":
+    from nodes.mcp.credential import Vault
+    from server.secret import seal_of
+
+    return Vault(store.credentials, seal_of(settings))
+
+
+def _described(credential: "Credential") -> str:
+    """`scopes read write, expires 2026-11-22 23:59 UTC and is renewed by itself`."""
+    scopes = f"scopes {credential.scope}" if credential.scope else "no scopes named"
+    return f"{scopes}, {_expiry(credential)}"
+
+
+def _expiry(credential: "Credential") -> str:
+    renewed = " and is renewed" if credential.refresh_token else ""
+    if credential.expires_at is None:
+        return "does not expire"
+    return f"expires {datetime.fromtimestamp(credential.expires_at, UTC):%Y-%m-%d %H:%M} UTC{renewed}"
