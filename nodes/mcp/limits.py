@@ -15,6 +15,21 @@ class Limits:
     sessions: int = 256
     #: One HTTP answer of a server; more is cut off and the call fails.
     answer_bytes: int = 16_000_000
+    #: Values in one answer, counted by commas and brackets, and how deep they may stand in one another.
+    answer_values: int = 500_000
+    answer_depth: int = 100
+    #: Pieces (HTTP chunks) of one answer: reading a piece costs as much as reading a kilobyte.
+    answer_pieces: int = 50_000
+    #: The answer to `initialize`.
+    greeting_bytes: int = 1_000_000
+    #: Notifications that are read during one call; more are dropped.
+    notifications: int = 1000
+    #: Requests of the server's own during one call (elicitation, sampling, ping); with more the call fails.
+    questions: int = 50
+    #: One notification, or request of the server's own; larger ones are dropped.
+    saying_bytes: int = 1_000_000
+    #: Times that one answer, cut off, is taken up again.
+    resumptions: int = 20
     #: Tools taken of one server.
     tools: int = 1000
     #: Of a result: what the item shows.

@@ -18,9 +18,9 @@ from pydantic import RootModel, ValidationError
 from graph.errors import Json
 from nodes.mcp.failure import ServerFailed, timed_out
 from nodes.mcp.limits import Limits
+from nodes.mcp.message import failed
 from nodes.mcp.opening import Opener
 from nodes.mcp.target import Target
-from nodes.mcp.transport import failed
 from nodes.reach import Reach
 
 #: A result as it came: unknown kinds of content pass, and nothing is checked against a schema of the server's.

@@ -6,56 +6,30 @@ Hosts are resolved once, checked, and connected to by the address that was check
 """
 
 import asyncio
+import re
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-import anyio
 import httpx
 import orjson
 
 from graph.errors import Json
-from nodes.mcp.failure import CONNECTION_LOST, ServerFailed
+from nodes.mcp.asked import Broken, Call
+from nodes.mcp.events import Events, Said
+from nodes.mcp.failure import ServerFailed
 from nodes.mcp.limits import Limits
+from nodes.mcp.message import error, passed
 from nodes.mcp.oauth import Authorized, Grant
 from nodes.reach import OutOfReach, Reach, Unresolved
 
-#: Where in the `data` of such a JSON-RPC error the reason stands; see `failed`.
-REASON = "graphnexus"
 _SESSION = "mcp-session-id"
+_SESSION_ID = re.compile(r"[\x21-\x7e]{1,1024}")
+_STREAM, _JSON = "text/event-stream", "application/json"
 _REDIRECTS = 3
-T = TypeVar("T")
-
-
-class _Broken(Exception):
-    """The answer cannot be used."""
-
-
-class _Call:
-    """A request that waits for its answer. It can be given up from another task, which harms nothing else.
-
-    Cancelling the task would: `mcp` runs it in a group whose other members are the session's other calls.
-    """
-
-    def __init__(self, id: int | str) -> None:
-        self.id = id
-        self.redirects = 0
-        self._given_up = False
-        self._scope: anyio.CancelScope | None = None
-
-    def give_up(self) -> None:
-        self._given_up = True
-        if self._scope:
-            self._scope.cancel()
-
-    async def wait(self, step: Awaitable[T]) -> T:
-        """Raises `_Broken` if the call is given up."""
-        with anyio.CancelScope() as self._scope:
-            if not self._given_up:
-                return await step
-        raise _Broken("The call was cancelled.")
+_REASON_BYTES = 4096
 
 
 class AnsweringTransport(httpx.AsyncBaseTransport):
@@ -69,7 +43,9 @@ class AnsweringTransport(httpx.AsyncBaseTransport):
         inner = httpx.AsyncHTTPTransport(verify=tls, limits=pool)
         self._inner = Authorized(inner, grant) if grant else inner
         self._addresses: list[str] = []
-        self._calls: dict[int | str, _Call] = {}
+        self._calls: dict[int | str, Call] = {}
+        #: The same, by the task that `mcp` gave each.
+        self._tasks: dict[asyncio.Task[Any], Call] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         request.headers["accept-encoding"] = "identity"
@@ -78,10 +54,10 @@ class AnsweringTransport(httpx.AsyncBaseTransport):
         message = orjson.loads(await request.aread())  # one that follows a redirect is not read yet
         if "method" not in message or "id" not in message:
             return await self._notify(request, message)
-        call = self._begun(message["id"])
+        call = self._begun(message["id"], message["method"])
         try:
             return await call.wait(self._ask(request, call))
-        except _Broken as broken:
+        except Broken as broken:
             return _answer(call.id, str(broken))
         except (httpx.ConnectError, httpx.ConnectTimeout, Unresolved):
             return _answer(call.id, "The MCP server could not be reached.", undone=True)
@@ -100,7 +76,24 @@ class AnsweringTransport(httpx.AsyncBaseTransport):
         if request.method == "DELETE":
             await self._tell(request)
             return httpx.Response(204)
-        return await self._send(request) if "last-event-id" in request.headers else httpx.Response(405)
+        task = asyncio.current_task()
+        call = self._tasks.get(task) if task else None
+        return await self._resumed(request, call) if call else httpx.Response(405)
+
+    async def _resumed(self, request: httpx.Request, call: Call) -> httpx.Response:
+        """The rest of an answer. Whatever fails here ends the call: `mcp` would wait for ever."""
+        call.resumptions += 1
+        stream: httpx.AsyncByteStream = Said(call, "The connection to the MCP server was lost.")
+        if call.resumptions > self._limits.resumptions:
+            stream = Said(call, f"The MCP server cut its answer more than {self._limits.resumptions} times.")
+        else:
+            with suppress(Broken, httpx.HTTPError, httpx.InvalidURL, ServerFailed):
+                response = await call.wait(self._send(request))
+                stream = Events(_stream_of(response), call)
+                if response.status_code != 200 or not _is_stream(response):
+                    await response.aclose()
+                    stream = Said(call, "The MCP server did not go on with its answer.")
+        return httpx.Response(200, headers={"content-type": _STREAM}, stream=stream)
 
     async def _notify(self, request: httpx.Request, message: Json) -> httpx.Response:
         cancelled = message.get("method") == "notifications/cancelled"
@@ -115,17 +108,22 @@ class AnsweringTransport(httpx.AsyncBaseTransport):
             async with asyncio.timeout(self._limits.connect_timeout_s):
                 await (await self._send(request)).aclose()
 
-    def _begun(self, call_id: int | str) -> "_Call":
+    def _begun(self, call_id: int | str, method: str) -> Call:
         """Known until the task that `mcp` gave this request has ended. A redirect begins the same call again."""
         if call := self._calls.get(call_id):
             call.redirects += 1
             return call
-        call = self._calls[call_id] = _Call(call_id)
+        call = self._calls[call_id] = Call(call_id, method, self._limits)
         if task := asyncio.current_task():
-            task.add_done_callback(lambda _: self._calls.pop(call_id, None))
+            self._tasks[task] = call
+            task.add_done_callback(partial(self._ended, call_id))
         return call
 
-    async def _ask(self, request: httpx.Request, call: _Call) -> httpx.Response:
+    def _ended(self, call_id: int | str, task: "asyncio.Task[Any]") -> None:
+        self._calls.pop(call_id, None)
+        self._tasks.pop(task, None)
+
+    async def _ask(self, request: httpx.Request, call: Call) -> httpx.Response:
         response = await self._send(request)
         try:
             return await self._usable(request, response, call)
@@ -133,33 +131,34 @@ class AnsweringTransport(httpx.AsyncBaseTransport):
             await response.aclose()
             raise
 
-    async def _usable(self, request: httpx.Request, response: httpx.Response, call: _Call) -> httpx.Response:
+    async def _usable(self, request: httpx.Request, response: httpx.Response, call: Call) -> httpx.Response:
         if response.status_code != 200:
             return await self._refusal(request, response, call)
         if response.headers.get("content-encoding", "identity") != "identity":
-            raise _Broken("The MCP server compressed its answer although it was asked not to.")
-        kind = response.headers.get("content-type", "").lower()
-        if kind.startswith("text/event-stream"):
-            response.stream = _WholeStream(_stream_of(response), call, self._limits.answer_bytes)
-            return response
-        if not kind.startswith("application/json"):
-            raise _Broken("The MCP server answered with something that is neither JSON nor an event stream.")
-        body = b"".join([chunk async for chunk in _bounded(_stream_of(response), self._limits.answer_bytes)])
+            raise Broken("The MCP server compressed its answer although it was asked not to.")
+        headers = _session_of(response)
+        if _is_stream(response):
+            stream = Events(_stream_of(response), call)
+            return httpx.Response(200, headers={"content-type": _STREAM, **headers}, stream=stream)
+        if not response.headers.get("content-type", "").lower().startswith(_JSON):
+            raise Broken("The MCP server answered with something that is neither JSON nor an event stream.")
+        body = await passed(b"".join([piece async for piece in call.pieces(_stream_of(response))]), call)
         await response.aclose()
-        if not _is_answer(body):
-            raise _Broken("The MCP server's answer is not JSON-RPC.")
-        headers = {name: value for name, value in response.headers.items() if name in ("content-type", _SESSION)}
-        return httpx.Response(200, headers=headers, content=body)
+        if not body or not call.answered:
+            raise Broken("The MCP server answered something else than it was asked.")
+        return httpx.Response(200, headers={"content-type": _JSON, **headers}, content=body)
 
-    async def _refusal(self, request: httpx.Request, response: httpx.Response, call: _Call) -> httpx.Response:
+    async def _refusal(self, request: httpx.Request, response: httpx.Response, call: Call) -> httpx.Response:
         status = response.status_code
         stays = _stays(request.url, response.headers.get("location", ""))
         if status in (307, 308) and stays and call.redirects < _REDIRECTS:
             return response
-        undone = _SESSION in request.headers and (status == 404 or (status == 400 and await _blames_session(response)))
+        undone = _SESSION in request.headers and (
+            status == 404 or (status == 400 and await _blames_session(response, call))
+        )
         await response.aclose()
         if status == 202:
-            raise _Broken("The MCP server took the request and did not answer it.")
+            raise Broken("The MCP server took the request and did not answer it.")
         said = f"The MCP server answered with HTTP status {status}{_phrase(status)}."
         return _answer(call.id, said, status=status, undone=undone)
 
@@ -180,78 +179,25 @@ class AnsweringTransport(httpx.AsyncBaseTransport):
         return await self._inner.handle_async_request(_pinned(request, last))
 
 
-class _WholeStream(httpx.AsyncByteStream):
-    """An event stream that never ends without an answer: one that is cut says so in a last event.
-
-    A stream with event ids may be taken up again; that is left to `mcp`.
-    """
-
-    def __init__(self, stream: httpx.AsyncByteStream, call: _Call, limit_bytes: int) -> None:
-        self._stream = stream
-        self._call = call
-        self._limit_bytes = limit_bytes
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        reason = "The MCP server ended its answer before it was complete."
-        tail, resumable = b"\n\n", False
-        try:
-            chunks = _bounded(self._stream, self._limit_bytes)
-            while chunk := await self._call.wait(anext(chunks, b"")):
-                resumable = resumable or b"\nid:" in tail + chunk
-                tail = (tail + chunk)[-3:]
-                yield chunk
-        except httpx.TransportError:
-            reason = "The connection to the MCP server was lost."
-        except _Broken as broken:
-            reason, resumable = str(broken), False
-        if not resumable:
-            if not tail.endswith((b"\n\n", b"\n\r\n")):
-                yield b"\nevent: cut\n\n"  # what was cut becomes an event that is ignored
-            yield b"event: message\ndata: " + _error(self._call.id, reason) + b"\n\n"
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
 def _stream_of(response: httpx.Response) -> httpx.AsyncByteStream:
     return cast(httpx.AsyncByteStream, response.stream)  # httpx types it as either kind
 
 
-async def _bounded(stream: httpx.AsyncByteStream, limit_bytes: int) -> AsyncGenerator[bytes]:
-    left = limit_bytes
-    async for chunk in stream:
-        left -= len(chunk)
-        if left < 0:
-            raise _Broken(f"The MCP server's answer is larger than {limit_bytes} bytes.")
-        yield chunk
-
-
-def failed(data: Any) -> Json:
-    """The reason in the `data` of an error made here: `{status, undone}`."""
-    reason = cast(Json, data).get(REASON) if isinstance(data, dict) else None
-    return cast(Json, reason) if isinstance(reason, dict) else {}
-
-
 def _answer(call_id: int | str, message: str, *, status: int | None = None, undone: bool = False) -> httpx.Response:
-    content = _error(call_id, message, status, undone)
+    content = error(call_id, message, status, undone)
     return httpx.Response(200, headers={"content-type": "application/json"}, content=content)
 
 
-def _error(call_id: int | str, message: str, status: int | None = None, undone: bool = False) -> bytes:
-    reason = {"status": status, "undone": undone}
-    error = {"code": CONNECTION_LOST, "message": message, "data": {REASON: reason}}
-    return orjson.dumps({"jsonrpc": "2.0", "id": call_id, "error": error})
+def _is_stream(response: httpx.Response) -> bool:
+    return response.headers.get("content-type", "").lower().startswith(_STREAM)
 
 
-def _is_answer(body: bytes) -> bool:
-    try:
-        message = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return False
-    if not isinstance(message, dict):
-        return False
-    fields = cast(Json, message)
-    return isinstance(fields.get("result"), dict) or isinstance(fields.get("error"), dict)
+def _session_of(response: httpx.Response) -> dict[str, str]:
+    """The header that names the session. Source: MCP specification 2025-11-25, "Session Management"."""
+    id = response.headers.get(_SESSION)
+    if id is not None and not _SESSION_ID.fullmatch(id):
+        raise Broken("The MCP server gave the session an id that cannot be used.")
+    return {_SESSION: id} if id else {}
 
 
 def _stays(url: httpx.URL, location: str) -> bool:
@@ -262,12 +208,14 @@ def _stays(url: httpx.URL, location: str) -> bool:
     return (there.scheme, there.host, there.port, there.userinfo) == (url.scheme, url.host, url.port, url.userinfo)
 
 
-async def _blames_session(response: httpx.Response) -> bool:
+async def _blames_session(response: httpx.Response, call: Call) -> bool:
     """Whether a 400 is about the session. Older servers answer so after a restart; the standard is 404."""
-    try:
-        body = b"".join([chunk async for chunk in _bounded(_stream_of(response), 4096)])
-    except (_Broken, httpx.TransportError):
-        return False
+    body = b""
+    with suppress(Broken, httpx.TransportError):
+        async for piece in call.pieces(_stream_of(response)):
+            body += piece
+            if len(body) > _REASON_BYTES:
+                return False
     return b"session" in body.lower()
 
 
