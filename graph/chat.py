@@ -59,6 +59,8 @@ class Chat:
     asked: set[str] = field(default_factory=set[str])
     approved: set[str] = field(default_factory=set[str])
     deferred: list[Json] = field(default_factory=list[Json])
+    #: Searches for tools that ran on a server: their outputs follow in the same order and name no call.
+    searches: list[str] = field(default_factory=list[str])
     assistant: _Assistant | None = None
     thought: str = ""
 
@@ -98,7 +100,7 @@ class Chat:
         role: str = item["role"]
         if role == "assistant":
             assistant = self.assistant
-            if assistant is None or assistant.content is not None:
+            if assistant is None or assistant.content is not None or assistant.replies:
                 assistant = self._begin_assistant(None)
             assistant.content = text_of(item["content"])
             return
@@ -166,6 +168,8 @@ class Chat:
             call = REPLAY[item["type"]](item)
             self._call(call, None)
             self.awaiting.add(call.call_id)
+            if item["type"] == "tool_search_call" and not item.get("call_id"):
+                self.searches.append(call.call_id)
 
     def _call(self, call: ChatCall, turn: int | None) -> _Assistant:
         assistant = self.assistant
@@ -178,6 +182,8 @@ class Chat:
 
     def _output(self, item: Item) -> None:
         call_id: str = item.get("call_id") or item.get("id") or ""
+        if item["type"] == "tool_search_output" and not item.get("call_id"):
+            call_id = self.searches.pop(0) if self.searches else ""
         if call_id not in self.awaiting:
             if item["type"] == "tool_search_output":
                 return

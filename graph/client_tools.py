@@ -5,7 +5,7 @@ again when the conversation is replayed.
 Source: CONTRACT of the Responses API, "Tools" and "Item bodies".
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import orjson
@@ -30,6 +30,7 @@ class FunctionTool:
             parameters=tool.get("parameters") or {"type": "object", "properties": {}},
             strict=tool.get("strict") or None,
             draft=lambda emitter, call_id: FunctionDraft(emitter.open(_call(call_id, name, namespace))),
+            deferred=bool(tool.get("defer_loading")),
         )
 
     @staticmethod
@@ -81,6 +82,7 @@ class CustomTool:
                 "required": ["input"],
             },
             draft=lambda emitter, call_id: WholeDraft(lambda arguments: say(emitter, call_id, arguments)),
+            deferred=bool(tool.get("defer_loading")),
         )
 
     @staticmethod
@@ -121,10 +123,13 @@ REPLAY: dict[str, Callable[[Json], ChatCall]] = {tool.call: tool.replay for tool
 OUTPUTS = {tool.output: tool.call for tool in _CALLED}
 
 
-def offers_of(tools: list[Json]) -> Iterator[Offer]:
-    """What the client's own tools let the model call; hosted types are passed over."""
-    searching = any(tool["type"] == "tool_search" for tool in tools)
+def is_clients(tool: Json) -> bool:
+    """Whether the client runs a declared tool. A search for tools runs here unless it says otherwise."""
+    return tool["type"] in BY_TYPE and (tool["type"] != "tool_search" or tool.get("execution") == "client")
+
+
+def offers_of(tools: Sequence[Json]) -> Iterator[Offer]:
+    """What the client's own tools let the model call; hosted ones are passed over."""
     for tool in tools:
-        deferred = searching and tool.get("defer_loading")
-        if tool["type"] in BY_TYPE and not deferred:
+        if is_clients(tool):
             yield from BY_TYPE[tool["type"]].offers(tool)

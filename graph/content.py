@@ -3,6 +3,7 @@
 import orjson
 
 from graph.errors import Json
+from graph.offers import model_name
 from graph.state import Item
 
 
@@ -52,5 +53,16 @@ def reply_of(item: Item) -> str | list[Json]:
         case "computer_call_output":
             return [_part({"type": "input_image", "image_url": item["output"]["image_url"]})]
         case _:
-            names = ", ".join(str(tool.get("name") or tool["type"]) for tool in item.get("tools") or ())
+            names = ", ".join(name for tool in item.get("tools") or () for name in _names(tool))
             return f"These tools can be called now: {names or 'none'}."
+
+
+def _names(tool: Json) -> list[str]:
+    """What the model calls the tools that a search has found."""
+    match tool["type"]:
+        case "namespace":
+            return [model_name(member["name"], tool["name"]) for member in tool["tools"]]
+        case "mcp":
+            return tool.get("allowed_tools") or [f"all of {tool['server_label']}"]
+        case kind:
+            return [str(tool.get("name") or kind)]

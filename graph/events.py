@@ -26,6 +26,8 @@ _PHASES = {
     "code_interpreter_call": {"interpreting"},
     "image_generation_call": {"generating"},
 }
+#: Hosted calls of which nothing is said between `added` and `done`.
+_WITHOUT_PHASES = frozenset({"tool_search_call"})
 #: Statuses of a response that has not ended.
 _GOING_ON = ("created", "queued", "in_progress")
 _NUMBER = b',"sequence_number":'
@@ -181,7 +183,10 @@ class OpenItem:
             self.item = {**self.item, "arguments": fields["arguments"]}
 
     def phase(self, name: str) -> None:
+        """`response.<item type>.<name>`; of some types it is not said."""
         kind: str = self.item["type"]
+        if kind in _WITHOUT_PHASES:
+            return
         if name in _PHASES.get(kind, ()):
             self.item = {**self.item, "status": name}
         self.event(f"{kind}.{name}")

@@ -207,4 +207,6 @@ class ToolSearchTool:
 
     @staticmethod
     def replay(item: Json) -> ChatCall:
-        return ChatCall(item.get("call_id") or "", "tool_search", orjson.dumps(item["arguments"]).decode())
+        return ChatCall(
+            item.get("call_id") or item.get("id") or "", "tool_search", orjson.dumps(item["arguments"]).decode()
+        )

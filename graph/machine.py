@@ -107,7 +107,7 @@ async def call_model(state: State, runtime: Runtime[Run]) -> Change:
         state = {**state, "items": append_items(state["items"], shown)}
     record, request = state["response"], state["request"]
     shape = Shape.of(request)
-    turn = run.turn(record, request)
+    turn = run.turn(state)
     turn.holds_text = shape is not None and not run.profile.json_schema
     if (ending := run.ending(record, request)) is not None:
         return {"items": shown, "response": counted(record, Answer()), "outlook": ending}
@@ -184,8 +184,8 @@ def _sends(outlook: Outlook) -> list[Send]:
 async def execute(state: Call, runtime: Runtime[Run]) -> Change:
     """Execute one hosted call. A second run executes it again, unless it came to an end or is not safe to repeat."""
     run = runtime.context
-    if (made := answered(run, state)) is not None:
-        return {"items": [made]}
+    if made := answered(run, state):
+        return {"items": made}
     function, shown = run.functions[state["name"]], run.shown[state["item_id"]]
     try:
         outcome = await _outcome(run, state, function, shown)
@@ -200,7 +200,12 @@ async def execute(state: Call, runtime: Runtime[Run]) -> Change:
     }
     if approval := state.get("approval"):
         entry["approval"] = approval
-    return {"items": [entry]}
+    return {"items": [entry, *(_brought(run, item, shown.id) for item in outcome.brought)]}
+
+
+def _brought(run: Run, item: Json, call: str) -> Entry:
+    shown = run.emitter.open({**item, "status": "in_progress"})
+    return {"item": shown.close(), "at": shown.index, "brought_by": call}
 
 
 async def _outcome(run: Run, call: Call, function: Function, shown: OpenItem) -> Outcome:

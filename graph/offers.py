@@ -33,6 +33,8 @@ class Offer:
     #: `(emitter, call_id)` → a draft of the call's item.
     draft: Callable[[Emitter, str], Draft]
     strict: bool | None = None
+    #: Not to be called before a search for tools has found it.
+    deferred: bool = False
 
     def definition(self) -> Json:
         function: Json = {"name": self.name, "description": self.description, "parameters": self.parameters}

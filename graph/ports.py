@@ -105,6 +105,8 @@ class Outcome:
 
     shown: Json
     reply: str | list[Json]
+    #: Items the call brought along, shown behind its own; the model is told nothing of them.
+    brought: Sequence[Json] = ()
 
 
 class Function(Protocol):
@@ -125,6 +127,8 @@ class Function(Protocol):
     cautious: bool
     #: Whether a call may be made again when nobody knows whether the one before came to an end.
     repeatable: bool
+    #: Whether the model is not offered it before a search for tools has found it.
+    deferred: bool
 
     def item(self) -> Json:
         """The call's item with its zero values (`arguments: ""` …), without `id`."""
@@ -147,6 +151,21 @@ class Function(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A tool the model is not offered before a search has found it."""
+
+    #: As the model will call it.
+    name: str
+    description: str
+    parameters: Json
+    #: The namespace or server it is of, and what is said of that; both may be empty.
+    group: str
+    about: str
+    #: Its declaration, alone in its namespace or server, as `tool_search_output` shows it.
+    tool: Json
+
+
 class Opening(Protocol):
     """What a hosted tool is given while a run opens: a way to show items of its own, and what is known."""
 
@@ -163,6 +182,11 @@ class Opening(Protocol):
     @property
     def taken(self) -> Collection[str]:
         """What the model calls the other tools of this run, the caller's own among them."""
+        ...
+
+    @property
+    def deferred(self) -> Sequence[Deferred]:
+        """Tools that wait to be found: the caller's, and those of hosted tools opened before."""
         ...
 
     def show(self, item: Json) -> "OpenedItem":

@@ -1,6 +1,6 @@
 """The request of a response → the question put to a model: tools, options, and the shape of the answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
 from graph.errors import Json
@@ -28,22 +28,36 @@ class Toolset(NamedTuple):
         ]
         return [*hosted, *(offer.definition() for offer in self.offers.values())]
 
+    def named(self, names: Set[str], choice: str | Json | None) -> "Toolset":
+        """Those of its tools that have one of these names."""
+        offers = {name: offer for name, offer in self.offers.items() if name in names}
+        functions = {name: function for name, function in self.functions.items() if name in names}
+        return Toolset(offers, functions, choice)
 
-def callable_now(choice: str | Json | None, all_tools: Toolset, forced_before: bool) -> Toolset:
-    """Apply `tool_choice`. A forced call is forced once: later turns are free, or the loop would never end."""
-    offers, functions = all_tools.offers, all_tools.functions
-    if isinstance(choice, dict) and choice["type"] == "allowed_tools":
-        names = {name for allowed in choice["tools"] for name in _chosen(allowed, all_tools)}
-        offers = {name: offer for name, offer in offers.items() if name in names}
-        functions = {name: function for name, function in functions.items() if name in names}
-        return Toolset(offers, functions, _mode(choice.get("mode"), forced_before))
-    if isinstance(choice, dict) and not forced_before:
-        names = _chosen(choice, all_tools)
-        if len(names) == 1:
-            return Toolset(offers, functions, {"type": "function", "function": {"name": names[0]}})
-        only = {name: function for name, function in functions.items() if name in names}
-        return Toolset({}, only, "required") if only else all_tools
-    return Toolset(offers, functions, _mode(choice, forced_before))
+
+def callable_now(choice: str | Json | None, every: Toolset, hidden: Set[str], forced_before: bool) -> Toolset:
+    """Apply `tool_choice`. A forced call is forced once: later turns are free, or the loop would never end.
+
+    `hidden` tools wait for a search to find them; who forces one has found it.
+    """
+    ready = {*every.offers, *every.functions} - hidden
+    if not isinstance(choice, dict):
+        return every.named(ready, _mode(choice, forced_before))
+    if choice["type"] == "allowed_tools":
+        allowed = {name for one in choice["tools"] for name in _chosen(one, every)}
+        if allowed & hidden:
+            allowed |= {*_chosen({"type": "tool_search"}, every)}
+        return every.named(allowed & ready, _mode(choice.get("mode"), forced_before))
+    names = _chosen(choice, every)
+    offered = every.named(ready.union(names), None)
+    return offered if forced_before else _forced(names, offered)
+
+
+def _forced(names: Sequence[str], tools: Toolset) -> Toolset:
+    if len(names) == 1:
+        return tools._replace(choice={"type": "function", "function": {"name": names[0]}})
+    only = {name: function for name, function in tools.functions.items() if name in names}
+    return Toolset({}, only, "required") if only else tools
 
 
 def _mode(choice: object, forced_before: bool) -> str | None:

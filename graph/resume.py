@@ -128,14 +128,14 @@ def taken_over(run: Run) -> Change | None:
     return {**turn, "items": [*run.take_pending(), *turn.get("items", [])]}
 
 
-def answered(run: Run, call: Call) -> Entry | None:
-    """The entry of a call that came to an end before."""
+def answered(run: Run, call: Call) -> list[Entry]:
+    """What a call made that came to an end before: its entry, and those it brought along."""
     id = call["item_id"]
     if (known := run.legacy.entries.pop(id, None)) is not None:
-        return known
+        return [known, *(entry for entry in run.legacy.entries.values() if entry.get("brought_by") == id)]
     done = next((item for item in run.emitter.done.values() if item["id"] == id), None)
     if done is None:
-        return None
+        return []
     entry: Entry = {
         "item": done,
         "at": call["at"],
@@ -145,7 +145,7 @@ def answered(run: Run, call: Call) -> Entry | None:
     }
     if approval := call.get("approval"):
         entry["approval"] = approval
-    return entry
+    return [entry]
 
 
 def _reply_of(item: Json) -> str:

@@ -13,13 +13,14 @@ from graph.errors import Json, RequestError
 from graph.events import Emitter, OpenItem
 from graph.ids import now
 from graph.offers import Offer
+from graph.opening import Toolbox, hidden, joined, serves
 from graph.policy import Guard
 from graph.ports import Function, HostedTool, Model, Profile, Prompt
 from graph.prompt import Toolset, callable_now, options_of
 from graph.seal import Seal
 from graph.shape import Shape
 from graph.state import Call, Change, Entry, Outlook, Record, State
-from graph.transcript import check, messages_of, toolsets_of
+from graph.transcript import check, messages_of
 from graph.turn import Answer, Turn
 
 FindItem = Callable[[str], Awaitable[Entry | None]]
@@ -139,17 +140,14 @@ class Run:
 
     async def open_tools(self, conversation: Sequence[Entry]) -> list[Entry]:
         """Ready everything the model may call; gives the items that were shown on the way."""
-        tools = [*self.declared, *_found(conversation)]
-        self.offers = {offer.name: offer for offer in offers_of(tools)}
-        taken = set(self.offers)
-        opening = _Opening(self.owner, conversation, taken, self.emitter)
+        self.offers = {offer.name: offer for offer in offers_of([*self.declared, *joined(conversation)])}
+        box = Toolbox(self.owner, conversation, self.emitter, self.declared, self.offers, self.functions)
         for tool in self.hosted:
-            declared = [given for given in self.declared if given["type"] in tool.types]
+            declared = [given for given in self.declared if serves(tool, given)]
             if declared:
-                for function in await tool.open(declared, opening):
+                for function in await tool.open(declared, box):
                     self.functions[function.name] = function
-                    taken.add(function.name)
-        return opening.entries_shown()
+        return box.entries_shown()
 
     def take_up(self, request: Entry) -> Call:
         """The call that was asked for, its item open. Raises `RequestError` when its tool is not offered any more."""
@@ -169,8 +167,9 @@ class Run:
 
     # ------------------------------------------------------------ call model
 
-    def turn(self, record: Record, request: Json) -> Turn:
-        tools = self._tools(record, request)
+    def turn(self, state: State) -> Turn:
+        record, request = state["response"], state["request"]
+        tools = self._tools(state)
         turn = Turn(self.emitter, tools.offers, tools.functions, self.guard, record["turns"])
         turn.one_call = request.get("parallel_tool_calls") is False
         if request.get("max_tool_calls"):
@@ -232,7 +231,7 @@ class Run:
 
     def prompt(self, state: State, log: Sequence[Entry], shape: Shape | None) -> Prompt:
         record, request = state["response"], state["request"]
-        tools = self._tools(record, request)
+        tools = self._tools(state)
         options = options_of(request, tools, self.tokens_left(record, request))
         messages: list[Any] = []
         if instructions := request.get("instructions"):
@@ -253,38 +252,16 @@ class Run:
         for item in answer.shown:
             self.shown[item.id] = item
 
-    def _tools(self, record: Record, request: Json) -> Toolset:
-        forced_before = record["turns"] > 0
+    def _tools(self, state: State) -> Toolset:
+        forced_before = state["response"]["turns"] > 0
         everything = Toolset(self.offers, self.functions, None)
-        return callable_now(request.get("tool_choice"), everything, forced_before)
+        waiting = hidden(self.offers, self.functions, state["items"])
+        return callable_now(state["request"].get("tool_choice"), everything, waiting, forced_before)
 
     def _style(self, request: Json) -> Style:
         reasoning: Json = request.get("reasoning") or {}
         thoughts = reasoning.get("context")
         return Style(self.profile.developer_role, "all_turns" if thoughts == "all_turns" else "current_turn")
-
-
-class _Opening:
-    """See `ports.Opening`."""
-
-    def __init__(self, owner: str, entries: Sequence[Entry], taken: Collection[str], emitter: Emitter) -> None:
-        self.owner = owner
-        self.entries = entries
-        self.taken = taken
-        self._emitter = emitter
-        self._shown: list[OpenItem] = []
-
-    def show(self, item: Json) -> OpenItem:
-        self._shown.append(self._emitter.open(item))
-        return self._shown[-1]
-
-    def entries_shown(self) -> list[Entry]:
-        return [{"item": shown.item, "at": shown.index} for shown in self._shown]
-
-
-def _found(conversation: Sequence[Entry]) -> list[Json]:
-    """Tools that joined in the course of the conversation: found by a search, or added by the developer."""
-    return [{**tool, "defer_loading": False} for item in toolsets_of(conversation) for tool in item["tools"]]
 
 
 def _without_oldest(log: Sequence[Entry]) -> Sequence[Entry]:

@@ -24,6 +24,7 @@ from graph.log import EventLog
 from graph.machine import build
 from graph.maker import Maker, config_of
 from graph.meter import Ended, Meter, NoMeter
+from graph.opening import serves
 from graph.policy import Guard, Rule
 from graph.ports import HostedTool, Models
 from graph.run import Run
@@ -97,7 +98,7 @@ class Runner:
 
     def _hold(self, ask: Ask, id: str, log: EventLog) -> Hold | None:
         """A response whose steps are kept while it is made is held, so that no two processes write it."""
-        hosted = any(given["type"] in tool.types for given in ask.declared for tool in self._tools)
+        hosted = any(serves(tool, given) for given in ask.declared for tool in self._tools)
         if not ask.kept or not (hosted or ask.resumable):
             return None
         return Hold(Lease(id, self.archive.worker, 0), ask.owner, log)

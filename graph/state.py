@@ -24,6 +24,8 @@ class Entry(TypedDict):
     call: NotRequired[Json]
     #: The approval request a hosted call was made upon.
     approval: NotRequired[str]
+    #: The item of the hosted call that brought this one along.
+    brought_by: NotRequired[str]
     #: Shown, and cut off when the process that made it died: the model was asked again and is not told of it.
     cut: NotRequired[bool]
     #: What the model was told of a hosted call: text, or chat content parts.

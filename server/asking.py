@@ -11,7 +11,7 @@ from server.house import House
 from server.wire.items import item_type
 from server.wire.problems import read
 from server.wire.request import CREATE_RESPONSE, STRICT_CREATE_RESPONSE
-from server.wire.tools import checked_tools
+from server.wire.tools import check_deferred, checked_tools, found_tools
 
 #: Fields that are kept with a response: those it echoes, and those that steer the run.
 _KEPT = (
@@ -31,6 +31,7 @@ async def ask_of(body: Any, owner: str, house: House) -> Ask:
     given: Json = {key: value for key, value in body.items() if value is not None}
     _refuse_combinations(given)
     tools = checked_tools(given.get("tools", ()), house.tools)
+    check_deferred(tools)
     _check_choice(given.get("tool_choice"), tools, house.tools)
     request = {key: given[key] for key in _KEPT if key in given}
     if tools:
@@ -60,7 +61,9 @@ def typed_items(given: str | list[Json], at: str) -> str | list[Json]:
         return given
     typed: list[Json] = [{**item, "type": item_type(item)} for item in given]
     for index, item in enumerate(typed):
-        if item["type"] in ("tool_search_output", "additional_tools"):
+        if item["type"] == "tool_search_output":
+            item["tools"] = found_tools(item["tools"], f"{at}[{index}].tools")
+        elif item["type"] == "additional_tools":
             item["tools"] = checked_tools(item["tools"], (), f"{at}[{index}].tools")
     return typed
 

@@ -235,7 +235,23 @@ _MCP = promises(
     mcp.session.idle            A session nobody uses is closed.
     """,
 )
+_SEARCH = promises(
+    "§8.10, §7.3",
+    """
+    tool_search.hidden          A tool with `defer_loading` is not offered before it is found.
+    tool_search.order           A search is added and done, then what it found is.
+    tool_search.found           What was found can be called in the same response.
+    tool_search.context         Tools that wait to be found take no room in the context.
+    tool_search.chain           What was found stays so in the chain, and for clients that keep their own history.
+    tool_search.client_tools    The client's functions and members of namespaces can wait to be found.
+    tool_search.query           Tools are found by words, or by the name of their server or namespace.
+    tool_search.choice          `tool_choice` and `allowed_tools` hold for tools that are found.
+    tool_search.approval        Calls of found tools wait for approvals as others do.
+    tool_search.checked         Deferred tools without a search, or a search without them, are a 400.
+    tool_search.secrets         Credentials in what a client says was found are not kept.
+    """,
+)
 PROMISES: list[Promise] = [
-    *_STREAM, *_RESPONSE, *_CHAIN, *_TOOLS, *_RESOURCES, *_ERRORS, *_WORLD, *_MCP, *_GAPS,
+    *_STREAM, *_RESPONSE, *_CHAIN, *_TOOLS, *_RESOURCES, *_ERRORS, *_WORLD, *_MCP, *_SEARCH, *_GAPS,
     *DURABLE,
 ]  # fmt: skip

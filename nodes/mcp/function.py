@@ -38,6 +38,7 @@ class McpFunction:
     repeatable: bool = field(init=False)
     origin: tuple[str, str] = field(init=False)
     wants_approval: bool | None = field(init=False)
+    deferred: bool = field(init=False)
     #: A caller who says nothing is asked. Source: CONTRACT of the Responses API, "mcp".
     cautious: bool = True
     #: Item id → the arguments as the model wrote them, from `announce` to `run`.
@@ -47,6 +48,7 @@ class McpFunction:
         self.description = self.listed.get("description") or ""
         self.parameters = self.listed["input_schema"]
         self.repeatable = is_read_only(self.listed)
+        self.deferred = self.server.deferred
         self.origin = (self.server.label, self.listed["name"])
         self.wants_approval = self.server.approval.wanted(self.listed["name"], self.repeatable)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, Field, TypeAdapter
 
-from graph.client_tools import BY_TYPE
+from graph.client_tools import BY_TYPE, is_clients
 from graph.errors import Json, RequestError
 from graph.ports import HostedTool
 from graph.shape import schema_problem
@@ -85,6 +85,12 @@ class ToolSearchTool(Wire):
     parameters: Schema = None
 
 
+class FoundServer(Wire):
+    type: Literal["mcp"]
+    server_label: str
+    allowed_tools: list[str] | None = None
+
+
 class PlainTool(Wire):
     type: Literal["local_shell", "apply_patch", "computer"]
 
@@ -95,6 +101,7 @@ _CLIENT = TypeAdapter[Any](
         Field(discriminator="type"),
     ]
 )
+_FOUND_SERVER = TypeAdapter(FoundServer)
 #: Types OpenAI runs on its side and this server does not, or not yet.
 _NOT_HERE = frozenset({
     "file_search", "web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11",
@@ -108,6 +115,37 @@ def checked_tools(tools: Sequence[Any], hosted: Sequence[HostedTool], at: str = 
     return [_checked(tool, f"{at}[{index}]", ours) for index, tool in enumerate(tools)]
 
 
+def check_deferred(tools: Sequence[Json]) -> None:
+    """Tools that wait to be found and a search that finds them come together. Raises `RequestError`."""
+    searches = [index for index, tool in enumerate(tools) if tool["type"] == "tool_search"]
+    deferred = [index for index, tool in enumerate(tools) if _is_deferred(tool)]
+    if deferred and not searches:
+        message = "Invalid Value: 'tools.defer_loading'. Deferred tools require tools.tool_search."
+        raise RequestError(message, param=f"tools[{deferred[0]}].defer_loading", code="invalid_value")
+    if not deferred and any(not is_clients(tools[index]) for index in searches):
+        message = "Invalid Value: 'tools.tool_search'. tools.tool_search requires at least one deferred tool."
+        raise RequestError(message, param=f"tools[{searches[0]}]", code="invalid_value")
+    if len(searches) > 1:
+        message = "Invalid Value: 'tools.tool_search'. There can be only one in a request."
+        raise RequestError(message, param=f"tools[{searches[1]}]", code="invalid_value")
+
+
+def _is_deferred(tool: Json) -> bool:
+    return bool(tool.get("defer_loading")) or any(map(_is_deferred, tool.get("tools") or ()))
+
+
+def found_tools(tools: Sequence[Any], at: str) -> list[Json]:
+    """Tools of a `tool_search_output` in the input: the client's own, and of servers no more than names."""
+    return [_found(tool, f"{at}[{index}]") for index, tool in enumerate(tools)]
+
+
+def _found(tool: Any, param: str) -> Json:
+    if not isinstance(tool, dict) or cast(Json, tool).get("type") != "mcp":
+        return _checked(tool, param, {})
+    read(_FOUND_SERVER, tool, at=param)
+    return {key: cast(Json, tool).get(key) for key in ("type", "server_label", "allowed_tools")}
+
+
 def _checked(tool: Any, param: str, ours: Mapping[str, HostedTool]) -> Json:
     if not isinstance(tool, dict):
         raise RequestError(f"Invalid type for '{param}': expected an object.", param=param, code="invalid_type")
@@ -117,7 +155,7 @@ def _checked(tool: Any, param: str, ours: Mapping[str, HostedTool]) -> Json:
         raise RequestError(
             f"Invalid type for '{param}.type': expected a string.", param=f"{param}.type", code="invalid_type"
         )
-    if kind in ours:
+    if kind in ours and not is_clients(tool):
         return ours[kind].check(tool, param)
     if kind in BY_TYPE:
         _refuse_hosted_variants(tool, param)

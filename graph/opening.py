@@ -1,0 +1,103 @@
+"""The tools of a run while they are made ready, and those of them that wait to be found."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from graph.client_tools import BY_TYPE, is_clients, offers_of
+from graph.errors import Json
+from graph.events import Emitter, OpenItem
+from graph.offers import Offer
+from graph.ports import Deferred, Function, HostedTool
+from graph.state import Entry
+from graph.transcript import toolsets_of
+
+
+@dataclass(slots=True)
+class Toolbox:
+    """What a run's hosted tools are told while they open; see `ports.Opening`."""
+
+    owner: str
+    entries: Sequence[Entry]
+    emitter: Emitter
+    declared: Sequence[Json]
+    offers: Mapping[str, Offer]
+    functions: Mapping[str, Function]
+    shown: list[OpenItem] = field(default_factory=list[OpenItem])
+
+    @property
+    def taken(self) -> Collection[str]:
+        return {*self.offers, *self.functions}
+
+    @property
+    def deferred(self) -> list[Deferred]:
+        return [*_clients(self.declared), *_hosted(self.declared, self.functions)]
+
+    def show(self, item: Json) -> OpenItem:
+        self.shown.append(self.emitter.open(item))
+        return self.shown[-1]
+
+    def entries_shown(self) -> list[Entry]:
+        return [{"item": shown.item, "at": shown.index} for shown in self.shown]
+
+
+def serves(tool: HostedTool, declared: Json) -> bool:
+    """Whether a declaration of a request is for a hosted tool."""
+    return declared["type"] in tool.types and not is_clients(declared)
+
+
+def joined(conversation: Sequence[Entry]) -> list[Json]:
+    """Tools that joined in the course of the conversation: found by a search, or added by the developer."""
+    return [_loaded(tool) for item in toolsets_of(conversation) for tool in item["tools"]]
+
+
+def hidden(offers: Mapping[str, Offer], functions: Mapping[str, Function], conversation: Sequence[Entry]) -> set[str]:
+    """Names of the tools that no search in the conversation has found."""
+    waiting = {name: each for name, each in {**offers, **functions}.items() if each.deferred}
+    if not waiting:
+        return set()
+    tools = joined(conversation)
+    found = {offer.name for offer in offers_of(tools)}
+    return {name for name in waiting if name not in found and not _is_found(functions.get(name), tools)}
+
+
+def _is_found(function: Function | None, tools: Sequence[Json]) -> bool:
+    """A server that is found without names is found whole."""
+    if function is None:
+        return False
+    label, name = function.origin
+    return any(
+        tool.get("server_label") == label and name in (tool.get("allowed_tools") or [name])
+        for tool in tools
+        if tool["type"] == function.kind
+    )
+
+
+def _loaded(tool: Json) -> Json:
+    members = {"tools": [_loaded(member) for member in tool["tools"]]} if tool["type"] == "namespace" else {}
+    return {**tool, **members, "defer_loading": False}
+
+
+def _clients(declared: Sequence[Json]) -> Iterator[Deferred]:
+    for tool in declared:
+        for one in _singles(tool) if is_clients(tool) else ():
+            group, about = (tool["name"], tool.get("description") or "") if tool["type"] == "namespace" else ("", "")
+            for offer in BY_TYPE[one["type"]].offers(one):
+                if offer.deferred:
+                    yield Deferred(offer.name, offer.description, offer.parameters, group, about, one)
+
+
+def _singles(tool: Json) -> Iterator[Json]:
+    """A namespace once for each of its members."""
+    if tool["type"] == "namespace":
+        yield from ({**tool, "tools": [member]} for member in tool["tools"])
+    else:
+        yield tool
+
+
+def _hosted(declared: Sequence[Json], functions: Mapping[str, Function]) -> Iterator[Deferred]:
+    about = {tool.get("server_label"): tool.get("server_description") or "" for tool in declared}
+    for function in functions.values():
+        if function.deferred:
+            label, name = function.origin
+            tool: Json = {"type": function.kind, "server_label": label, "allowed_tools": [name]}
+            yield Deferred(function.name, function.description, function.parameters, label, about.get(label, ""), tool)
