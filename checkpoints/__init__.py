@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+from checkpoints.approval import Approval
 from checkpoints.conversations import Conversation, Conversations
 from checkpoints.credentials import Credentials
 from checkpoints.database import Unusable
@@ -33,6 +34,7 @@ STORES: dict[str, Callable[..., AbstractAsyncContextManager[Store]]] = {
 
 __all__ = [
     "STORES",
+    "Approval",
     "Attempt",
     "Claimed",
     "Conversation",

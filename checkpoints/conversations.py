@@ -81,9 +81,11 @@ class Conversations:
         work = self._database.write(lambda rows: rows.execute(sql, given).rowcount)
         return await asyncio.wrap_future(work) == 1
 
-    async def unlock(self, id: str, holder: str) -> None:
-        """Give it back; nothing happens when `holder` does not have it."""
+    async def unlock(self, id: str, holder: str, *, unless_made: bool = False) -> None:
+        """Give it back; nothing happens when `holder` does not have it, or (`unless_made`) is being made."""
+        idle = " AND NOT EXISTS (SELECT 1 FROM run WHERE run.response_id = conversation.holder)"
         sql = "UPDATE conversation SET holder = NULL, worker = NULL WHERE id = ? AND holder = ?"
+        sql += idle if unless_made else ""
         await asyncio.wrap_future(self._database.write(lambda rows: rows.execute(sql, (id, holder)).rowcount))
 
 

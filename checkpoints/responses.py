@@ -117,6 +117,7 @@ class Responses:
         runs.end(rows, response_id)
         events.forget(rows, response_id)
         idempotency.forget(rows, response_id)
+        approvals.forget(rows, response_id)
         rows.execute("UPDATE conversation SET holder = NULL WHERE holder = ?", (response_id,))
 
     def interrupt(self, rows: Rows, response_id: str, recorded: bool) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from checkpoints import events
+from checkpoints import approvals, events
 from checkpoints.checkpoint import Checkpoints
 from checkpoints.conversations import Conversations
 from checkpoints.database import Database, Rows
@@ -58,7 +58,7 @@ class Pruned(NamedTuple):
     events: int = 0
     #: Checkpoints of steps on the way to an end.
     steps: int = 0
-    #: Idempotency keys, rows of processes that are gone, writes that lead nowhere.
+    #: Idempotency keys, decisions, rows of processes that are gone, writes that lead nowhere.
     leftovers: int = 0
 
 
@@ -175,7 +175,7 @@ class Retention:
 
     def _rules(self, ages: Ages, now: float) -> list[Rule]:
         """What is small goes first: a response that goes has only its last checkpoint then."""
-        rules = [_keys(now), _workers(now), _loose(now), self._steps(now - ages.step_s)]
+        rules = [_keys(now), _workers(now), _loose(now), _approvals(now), self._steps(now - ages.step_s)]
         if ages.event_s is not None:
             rules.append(_events(now - ages.event_s))
         rules.append(self._expired(now))
@@ -264,6 +264,10 @@ def _events(before: float) -> Rule:
 
 def _keys(now: float) -> Rule:
     return _plain("idempotency", ("owner", "key"), "created_at < ?", now - KEPT_S)
+
+
+def _approvals(now: float) -> Rule:
+    return _plain("approval", ("owner", "id"), approvals.OVER, now - approvals.KEPT_S)
 
 
 def _workers(now: float) -> Rule:

@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from checkpoints import events
+from checkpoints import approvals, events
 from checkpoints.database import Database, Rows, Work
 from checkpoints.feed import Feed
 from graph.errors import LeaseLost
@@ -120,6 +120,8 @@ def enter(rows: Rows, hold: Hold, clock: str) -> None:
     if hold.entered:
         return check(rows, hold.lease)
     lease = hold.lease
+    if hold.upon_decisions and not approvals.begin(rows, lease.response_id):
+        raise LeaseLost(lease.response_id)
     rows.execute(
         "INSERT INTO run (response_id, worker, epoch, background, recorded, owner, sealed, created_at) "
         f"VALUES (?, ?, ?, ?, ?, ?, ?, {clock}) ON CONFLICT DO NOTHING",

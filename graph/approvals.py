@@ -7,14 +7,16 @@ history. Source: CONTRACT of the Responses API, "mcp".
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from graph.errors import Json, RequestError
-from graph.state import Entry, Item
+from graph.state import Call, Entry, Item
 
 REQUEST, RESPONSE = "mcp_approval_request", "mcp_approval_response"
-#: One line for each decision, and for each call that was made on one.
+#: One line for each decision, and for each call that was made on one; written at every log level.
 audit = logging.getLogger("graph.audit")
+#: Where an answer came from: the input of a response, or `/v1/approvals`.
+Door = Literal["request", "endpoint"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Decision:
     reason: str | None = None
     #: What the server may be told should it ask for values while the call runs.
     values: Json | None = field(default=None, repr=False)
+    door: Door = "request"
 
 
 class Answer(NamedTuple):
@@ -34,11 +37,23 @@ class Answer(NamedTuple):
     decision: Decision
 
 
+class Due(NamedTuple):
+    """A background response whose requests are all decided, to be followed by another."""
+
+    owner: str
+    response_id: str
+    next_response_id: str
+    #: The tool declarations of both.
+    sealed: str
+
+
 class Approvals(Protocol):
     """What is kept of requests and decisions, for each owner."""
 
-    async def ask(self, owner: str, response_id: str, requests: Sequence[Item]) -> None:
-        """List requests as pending; a second time does nothing."""
+    async def ask(self, owner: str, response_id: str, requests: Sequence[Item], *, alone: bool) -> None:
+        """List requests as pending; a second time does nothing. `alone`: nothing else is asked of the client, so that
+        a background response can go on by itself once they are decided.
+        """
         ...
 
     async def decided(self, owner: str, request_ids: Sequence[str]) -> Mapping[str, Decision]:
@@ -54,6 +69,10 @@ class Approvals(Protocol):
 
     async def use(self, owner: str, request_id: str, item_id: str) -> str:
         """Make the one call that was approved: the item that makes it, `item_id` unless another came first."""
+        ...
+
+    async def give_up(self, next_response_id: str) -> None:
+        """A response does not go on by itself after all; nothing happens when it has."""
         ...
 
 
@@ -125,11 +144,12 @@ def answer_item(id: str, request_id: str, decision: Decision) -> Item:
         "approval_request_id": request_id,
         "approve": decision.approve,
         "reason": decision.reason,
+        **({} if decision.values is None else {"values": decision.values}),
     }
 
 
 def decision_of(item: Item) -> Decision:
-    return Decision(item["approve"], item.get("reason"))
+    return Decision(item["approve"], item.get("reason"), item.get("values"))
 
 
 def denial(item: Item) -> str:
@@ -138,8 +158,17 @@ def denial(item: Item) -> str:
     return f"The user did not approve this call. Reason: {reason}" if reason else "The user did not approve this call."
 
 
-def told(owner: str, request: Item, decision: Decision, **where: str) -> None:
+def told(owner: str, request: Item, decision: Decision, response_id: str) -> None:
     """The audit line of a decision; arguments and reasons may hold secrets and are left out."""
-    said = "approved" if decision.approve else "denied"
-    named = {"approval_request_id": request["id"], "server_label": request["server_label"], "tool": request["name"]}
-    audit.info("Call %s", said, extra={"owner": owner, **named, **where})
+    said = "Call approved" if decision.approve else "Call denied"
+    _audit(said, owner, request["id"], (request["server_label"], request["name"]), decision.door, response_id)
+
+
+def told_made(owner: str, call: Call, origin: tuple[str, str], decision: Decision, response_id: str) -> None:
+    """The audit line of a call that begins because it was approved."""
+    _audit("Approved call made", owner, call.get("approval", ""), origin, decision.door, response_id)
+
+
+def _audit(what: str, owner: str, request_id: str, origin: tuple[str, str], door: Door, response_id: str) -> None:
+    named = {"approval_request_id": request_id, "server_label": origin[0], "tool": origin[1]}
+    audit.info(what, extra={"owner": owner, **named, "door": door, "response_id": response_id})

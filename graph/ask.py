@@ -25,6 +25,8 @@ class Ask:
     resumable: bool = False
     #: The conversation so far, where the caller's connection keeps it instead of the store.
     history: Sequence[Entry] | None = None
+    #: Goes on by itself, with the decisions made meanwhile: of all who try the first begins it.
+    upon_decisions: bool = False
     #: The id the response will have, where it is known before; else one is made.
     response_id: str | None = None
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from graph.approvals import Due
 from graph.archive import Claimed, Engine
 from graph.ask import Ask
-from graph.errors import Failure, Json, LeaseLost, StoreUnavailable
+from graph.errors import Failure, Json, LeaseLost, RequestError, StoreUnavailable
 from graph.hold import Hold, Lease
 from graph.ids import new_id
 from graph.log import EventLog
@@ -55,6 +56,7 @@ class Background:
         run = await self._runner.open(ask, emitter, id)
         sealed = self._runner.seal.close({"declared": list(ask.declared)}).encode()
         hold = Hold(Lease(id, None, 0), ask.owner, emitter.log, background=True, sealed=sealed)
+        hold.upon_decisions = ask.upon_decisions
         head = await self._runner.head(ask, id)
         run.expected_items = head.length
         return Running(id, ask, head, emitter, run, hold)
@@ -67,6 +69,8 @@ class Background:
         try:
             history = ask.history if ask.history is not None else await self._archive.history(running.head)
             added = await taken(run, list(history), ask.input)
+            if ask.upon_decisions and not added:
+                raise RequestError("The conversation went on meanwhile.", param="conversation")
             record = run.begin(ask.request, len(history), added)
             queued: Record = {**record, "status": "queued"}
             response = snapshot(queued, ask.request, [])
@@ -78,11 +82,57 @@ class Background:
             await self._runner.stored.aupdate_state(config, change, as_node="load")
         except BaseException:
             if ask.conversation:
-                await self._archive.unlock(ask.conversation, running.id)
+                await self._archive.unlock(ask.conversation, running.id, unless_made=True)
             raise
         finally:
             self._archive.let_go(hold)
         return response
+
+    # ------------------------------------------------------------ going on by itself
+
+    async def go_on(self, due: Due, engine: Engine) -> None:
+        """Let a response be followed by the one that acts upon its decisions, unless it is already.
+
+        What fails for the moment is tried again by who asks for `Approvals.due`; else it is given up.
+        """
+        about = {"response_id": due.next_response_id, "previous_response_id": due.response_id}
+        try:
+            if ask := await self._following(due):
+                await self.queue(ask, engine)
+        except LeaseLost:
+            logger.debug("Another process was first", extra=about)
+        except Failure as failure:
+            if not isinstance(failure, RequestError) or failure.code == "conversation_locked":
+                logger.warning("A response will go on later", extra={**about, "why": failure.message})
+                return
+            logger.error("A response cannot go on by itself", extra={**about, "why": failure.message})
+            await self._archive.approvals.give_up(due.next_response_id)
+
+    async def _following(self, due: Due) -> Ask | None:
+        """The same request again, without input; None when the response was deleted meanwhile."""
+        found = await self._archive.head_of_response(due.owner, due.response_id)
+        if found is None:
+            return None
+        head, record = found
+        sealed = self._runner.seal.open(due.sealed)
+        if sealed is None:
+            raise RequestError("The tools were sealed with another key: servers must share one `secret_key`.")
+        state: Any = (await self._runner.stored.aget_state(config_of(head))).values
+        request: Json = {**state["request"], "background": True}
+        if _forces(request.get("tool_choice")):
+            request["tool_choice"] = "auto"  # it has called what it had to
+        return Ask(
+            owner=due.owner,
+            request=request,
+            input=[],
+            declared=sealed.get("declared", []),
+            previous_response_id=None if record["conversation"] else due.response_id,
+            conversation=record["conversation"],
+            stored=request.get("store", True),
+            background=True,
+            response_id=due.next_response_id,
+            upon_decisions=True,
+        )
 
     # ------------------------------------------------------------ taken over
 
@@ -189,6 +239,10 @@ def _ask_of(claimed: Claimed, record: Record, request: Json) -> Ask:
         background=claimed.background,
         resumable=not claimed.background,
     )
+
+
+def _forces(choice: str | Json | None) -> bool:
+    return choice["type"] != "allowed_tools" if isinstance(choice, dict) else choice == "required"
 
 
 def _failed(failure: Failure) -> Json:

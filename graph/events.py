@@ -163,6 +163,8 @@ class OpenItem:
         self.part: Part | None = None
         #: Whether anything was said of it since it was added.
         self.begun = False
+        #: What an approval has brought along for the call.
+        self.values: Json | None = None
         #: What has to be said before an item that is abandoned may be closed.
         self.before_abandon: Callable[[], None] | None = None
 

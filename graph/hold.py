@@ -48,6 +48,8 @@ class Hold:
         self.known = asyncio.Event()
         #: Another has the response now: nothing more is written.
         self.lost = False
+        #: Begins only if no other process has begun it: it goes on by itself, with the decisions made meanwhile.
+        self.upon_decisions = False
         #: A step that was made could not be written down: it will be made again.
         self.torn = False
         self._writing = asyncio.Lock()

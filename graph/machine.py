@@ -6,7 +6,9 @@ from langgraph.graph import END, START, StateGraph  # pyright: ignore[reportMiss
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
+from graph import deciding
 from graph.approvals import answers_in, requests_in, waiting
+from graph.client_tools import REPLAY
 from graph.compaction import compact_if_due
 from graph.errors import Json, ToolFailed, UpstreamError, unknown_parent
 from graph.events import OpenItem
@@ -71,9 +73,10 @@ async def taken(run: Run, history: list[Entry], given: str | Sequence[Json]) -> 
     if run.expected_items not in (None, len(history)):
         raise unknown_parent(run.previous_response_id)
     added = await entries_of(given, run)
-    added += await run.settle(history, added)
+    added += await deciding.found(run, history, added)
     conversation = append_items(history, added)
     run.check(conversation)
+    await deciding.decide(run, history, added)
     remember(conversation, history)
     return added
 
@@ -84,10 +87,12 @@ async def after_load(state: State) -> str:
 
 async def approved(state: State, runtime: Runtime[Run]) -> Change:
     """Take up the calls that the input approves, before the model is asked. Raises `RequestError`."""
-    run, begins = runtime.context, state["response"]["input_at"]
+    run, record = runtime.context, state["response"]
+    begins = record["input_at"]
     found = waiting(state["items"][:begins], state["items"][begins:])
-    calls = [run.take_up(found.requests[id]) for id in found.due]
-    return {"items": run.take_pending(), "outlook": {"calls": calls}}
+    calls = [deciding.take_up(run, found.requests[id], found.answers[id]) for id in found.due]
+    counted: Record = {**record, "hosted_calls": len(calls)}
+    return {"items": run.take_pending(), "response": counted, "outlook": {"calls": calls}}
 
 
 async def after_approval(state: State) -> list[Send] | str:
@@ -214,6 +219,7 @@ async def _outcome(run: Run, call: Call, function: Function, shown: OpenItem) ->
     if (made := await made_elsewhere(run, call, function, shown)) is not None:
         return made
     await note(run, call, function, shown)
+    await deciding.begins(run, call, function)
     return await function.run(arguments, shown)
 
 
@@ -239,9 +245,18 @@ async def persist(state: State, runtime: Runtime[Run]) -> Change:
     The runner says so on the wire when it is on disk.
     """
     run, record, reason = runtime.context, state["response"], state["outlook"].get("incomplete")
-    if asked := requests_in(state["items"][record["output_at"] :]):
-        await run.approvals.ask(record["owner"], record["id"], asked)
+    await _list(run, state)
     ended: Record = {**record, "status": "incomplete", "incomplete_details": {"reason": reason}} if reason else {
         **record, "status": "completed", "completed_at": now()
     }  # fmt: skip
     return {"items": run.take_pending(), "response": ended, "outlook": {}}
+
+
+async def _list(run: Run, state: State) -> None:
+    """List what a response asks for that can be continued."""
+    record, request = state["response"], state["request"]
+    made = state["items"][record["output_at"] :]
+    asked = requests_in(made)
+    if asked and (request.get("store", True) or record["background"]):
+        alone = not any(entry["item"]["type"] in REPLAY and "reply" not in entry for entry in made)
+        await run.approvals.ask(record["owner"], record["id"], asked, alone=alone)

@@ -90,6 +90,11 @@ class Shown(Protocol):
         """Whether anything was said of it since it was added."""
         ...
 
+    @property
+    def values(self) -> Json | None:
+        """What its server may be told should it ask for values: an approval brought them along."""
+        ...
+
     def phase(self, name: str) -> None:
         """`response.<item type>.<name>`, e.g. `searching`; also the item's status where the type has it."""
         ...

@@ -113,6 +113,7 @@ def _open(run: Run, call: Call) -> None:
     shown = next((opened for opened in run.emitter.opened if opened.id == call["item_id"]), None)
     upon = {"approval_request_id": call["approval"]} if "approval" in call else {}
     shown = shown or run.emitter.open({**function.item(), "id": call["item_id"], **upon})
+    shown.values = call.get("values")
     function.announce(shown, call["arguments"])
     run.shown[shown.id] = shown
 

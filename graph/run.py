@@ -5,8 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from graph.approvals import RESPONSE, Approvals, Decision, answer_item, decision_of, told, waiting
-from graph.approvals import Answer as Approval
+from graph.approvals import Approvals
 from graph.chat import Style
 from graph.client_tools import offers_of
 from graph.errors import Json, RequestError
@@ -19,7 +18,7 @@ from graph.ports import Function, HostedTool, Model, Profile, Prompt
 from graph.prompt import Toolset, callable_now, options_of
 from graph.seal import Seal
 from graph.shape import Shape
-from graph.state import Call, Change, Entry, Outlook, Record, State
+from graph.state import Change, Entry, Outlook, Record, State
 from graph.transcript import check, messages_of
 from graph.turn import Answer, Turn
 
@@ -94,18 +93,6 @@ class Run:
         """Raises `RequestError` when the conversation cannot be put to a model."""
         check(conversation, self._style({}), self.seal.open)
 
-    async def settle(self, history: Sequence[Entry], added: Sequence[Entry]) -> list[Entry]:
-        """Keep the decisions of an input; gives those that were made elsewhere. Raises `RequestError`."""
-        found = waiting(history, added)
-        unanswered = found.unanswered
-        known = await self.approvals.decided(self.owner, unanswered) if unanswered else dict[str, Decision]()
-        ids = [id for id in found.requests if id in found.answers and id not in found.made]
-        answers = [Approval(found.requests[id]["item"], decision_of(found.answers[id])) for id in ids]
-        for request, decision in await self.approvals.decide(self.owner, answers) if answers else ():
-            told(self.owner, request, decision, response_id=self.response_id)
-        new_id = self.emitter.new_id
-        return [{"item": answer_item(new_id(RESPONSE), id, known[id])} for id in unanswered if id in known]
-
     def begin(self, request: Json, history: int, added: Sequence[Entry]) -> Record:
         """The record of a response whose input has been taken; `history` entries came before it."""
         self.begun = self._beginning(request, history, added)
@@ -148,22 +135,6 @@ class Run:
                 for function in await tool.open(declared, box):
                     self.functions[function.name] = function
         return box.entries_shown()
-
-    def take_up(self, request: Entry) -> Call:
-        """The call that was asked for, its item open. Raises `RequestError` when its tool is not offered any more."""
-        item = request["item"]
-        origin = (item["server_label"], item["name"])
-        function = next((function for function in self.functions.values() if function.origin == origin), None)
-        if function is None:
-            message = f"The tool '{origin[1]}' of '{origin[0]}', whose call was approved, is not among the 'tools'."
-            raise RequestError(message, param="tools")
-        shown = self.emitter.open({**function.item(), "approval_request_id": item["id"]})
-        function.announce(shown, item["arguments"])
-        self.shown[shown.id] = shown
-        return {
-            "item_id": shown.id, "kind": function.kind, "name": function.name, "arguments": item["arguments"],
-            "at": shown.index, "turn": -1, "approval": item["id"],
-        }  # fmt: skip
 
     # ------------------------------------------------------------ call model
 
@@ -253,7 +224,8 @@ class Run:
             self.shown[item.id] = item
 
     def _tools(self, state: State) -> Toolset:
-        forced_before = state["response"]["turns"] > 0
+        record = state["response"]
+        forced_before = record["turns"] > 0 or record["hosted_calls"] > 0
         everything = Toolset(self.offers, self.functions, None)
         waiting = hidden(self.offers, self.functions, state["items"])
         return callable_now(state["request"].get("tool_choice"), everything, waiting, forced_before)

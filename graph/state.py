@@ -91,8 +91,9 @@ class Call(TypedDict):
     arguments: str
     at: int
     turn: int
-    #: The approval request it is made upon.
+    #: The approval request it is made upon, and what its server may be told should it ask for values.
     approval: NotRequired[str]
+    values: NotRequired[Json]
 
 
 class Outlook(TypedDict, total=False):

@@ -44,8 +44,8 @@ class StoredArchive:
     async def lock(self, owner: str, conversation_id: str, holder: str) -> bool:
         return await self._store.conversations.lock(owner, conversation_id, holder)
 
-    async def unlock(self, conversation_id: str, holder: str) -> None:
-        await self._store.conversations.unlock(conversation_id, holder)
+    async def unlock(self, conversation_id: str, holder: str, *, unless_made: bool = False) -> None:
+        await self._store.conversations.unlock(conversation_id, holder, unless_made=unless_made)
 
     async def forget(self, owner: str, response_id: str) -> None:
         await self._store.responses.delete(owner, response_id)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import orjson
 from fastapi import FastAPI, Request
@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from checkpoints.page import Page
 from graph.errors import Failure, Json, NotFound, RequestError, Unavailable
 from graph.ids import new_id
 
@@ -33,7 +34,7 @@ def json_response(content: Any, status: int = 200, headers: dict[str, str] | Non
 def failure_response(failure: Failure, accepted: bool = False) -> Response:
     """`accepted`: the run had begun, so that asking again would repeat what it has done."""
     headers: dict[str, str] = {}
-    if failure.status == 429 or failure.status >= 500:  # those the SDKs would ask again after
+    if failure.status in (409, 429) or failure.status >= 500:  # those the SDKs would ask again after
         headers["x-should-retry"] = "true" if failure.status in _PASSING and not accepted else "false"
     wait_s = failure.retry_after_s or (_RETRY_S if isinstance(failure, Unavailable) else 0)
     if wait_s:
@@ -110,20 +111,34 @@ async def until_left(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None
 
 def page_of(items: list[Json], query: Any) -> Json:
     """One page of a list. Source: CONTRACT of the Responses API, "Pagination"."""
-    limit, order, after = _limit(query.get("limit")), _order(query.get("order")), query.get("after")
+    limit, order, after = wanted = page_wanted(query)
     ordered = items if order == "asc" else items[::-1]
     if after:
         at = next((i for i, item in enumerate(ordered) if item["id"] == after), None)
         if at is None:
-            raise RequestError(f"No item with id '{after}' is in this list.", param="after", code="invalid_value")
+            raise not_in_list(after)
         ordered = ordered[at + 1 :]
-    shown = ordered[:limit]
+    return first_of(ordered[: limit + 1], wanted)
+
+
+def page_wanted(query: Any) -> Page:
+    """Raises `RequestError`."""
+    return Page(_limit(query.get("limit")), _order(query.get("order")), query.get("after") or None)
+
+
+def not_in_list(after: str) -> RequestError:
+    return RequestError(f"No item with id '{after}' is in this list.", param="after", code="invalid_value")
+
+
+def first_of(items: list[Json], page: Page) -> Json:
+    """A page of what begins with it; one item more says that there are more."""
+    shown = items[: page.limit]
     return {
         "object": "list",
         "data": shown,
         "first_id": shown[0]["id"] if shown else None,
         "last_id": shown[-1]["id"] if shown else None,
-        "has_more": len(ordered) > limit,
+        "has_more": len(items) > page.limit,
     }
 
 
@@ -136,9 +151,11 @@ def _limit(given: str | None) -> int:
     return int(given)
 
 
-def _order(given: str | None) -> str:
-    if given not in (None, "asc", "desc"):
+def _order(given: str | None) -> Literal["asc", "desc"]:
+    if given is None or given == "":
+        return "desc"
+    if given not in ("asc", "desc"):
         raise RequestError(
             f"Invalid value: '{given[:20]}'. Supported values are: 'asc', 'desc'.", param="order", code="invalid_value"
         )
-    return given or "desc"
+    return given

@@ -245,6 +245,8 @@ class Keeper:
         waiting: Sequence[tuple[str, str, int]] = await self._store.runs.waiting(self._pulse.lease_s / 2)
         if count := await self._engine.resubmit(waiting):
             logger.warning("Responses had fallen out of the queue", extra={"count": count})
+        for due in await self._store.approvals.due():
+            await self._background.go_on(due, self._engine)
         await self._engine.tidy(60)
 
 

@@ -17,6 +17,7 @@ def configure(level: str, shape: Literal["text", "json"]) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of every odd request
     for room in ("server", "nodes", "checkpoints", "graph"):
         logging.getLogger(room).setLevel(level.upper())
+    logging.getLogger("graph.audit").setLevel(logging.INFO)  # who allowed what is no matter of verbosity
 
 
 def _facts(record: logging.LogRecord) -> dict[str, object]:

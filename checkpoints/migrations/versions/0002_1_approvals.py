@@ -27,6 +27,10 @@ def upgrade() -> None:
         # 1 is yes, 0 no, null not decided.
         sa.Column("approve", sa.SmallInteger),
         sa.Column("reason", _TEXT),
+        # JSON: what the server may be told should it ask for values.
+        sa.Column("given", _TEXT),
+        # Whether it was decided in a request or at the endpoint.
+        sa.Column("door", _TEXT),
         sa.Column("decided_at", sa.Double),
         # The item of the one call that is made upon it.
         sa.Column("item_id", _TEXT),
@@ -40,3 +44,5 @@ def upgrade() -> None:
     op.create_index(
         "approval_pending", "approval", ["owner", "created_at"], sqlite_where=pending, postgresql_where=pending
     )
+    due = sa.text("next_response_id IS NOT NULL AND sealed IS NOT NULL")
+    op.create_index("approval_due", "approval", ["next_response_id"], sqlite_where=due, postgresql_where=due)
