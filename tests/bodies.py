@@ -71,7 +71,7 @@ _BARE = {
     "program_output",
 }  # fmt: skip
 #: Types that are whole when they are added; only their status changes.
-_UNCHANGED = {"mcp_approval_request", "computer_call", "local_shell_call", "compaction"}
+_UNCHANGED = {"mcp_approval_request", "computer_call", "local_shell_call", "tool_search_output", "compaction"}
 _ZERO: dict[str, Json] = {
     "message": {"content": [], "role": "assistant", "status": "in_progress"},
     "function_call": {"arguments": "", "status": "in_progress"},
@@ -83,6 +83,7 @@ _ZERO: dict[str, Json] = {
     "computer_call": {"status": "in_progress"},
     "local_shell_call": {"status": "in_progress"},
     "tool_search_call": {"status": "in_progress"},
+    "tool_search_output": {"status": "in_progress"},
     "apply_patch_call": {"status": "in_progress"},
     "code_interpreter_call": {"code": "", "status": "in_progress"},
     "file_search_call": {"queries": [], "results": None, "status": "in_progress"},

@@ -148,6 +148,12 @@ def tool_search_call(id: str, *parts: Sequence[str]) -> tuple[Json, Json, list[t
     return {**whole, "status": "in_progress", "arguments": {}}, whole, []
 
 
+def tool_search_output(id: str, *parts: Sequence[str]) -> tuple[Json, Json, list[tuple[str, Json]]]:
+    whole = {"id": id, "type": "tool_search_output", "call_id": None, "status": "completed", "execution": "server",
+             "tools": [{"type": "mcp", "server_label": "s", "allowed_tools": ["t"]}]}  # fmt: skip
+    return {**whole, "status": "in_progress"}, whole, []
+
+
 def compaction(id: str, *parts: Sequence[str]) -> tuple[Json, Json, list[tuple[str, Json]]]:
     whole = {"id": id, "type": "compaction", "encrypted_content": "gAAA"}
     return whole, whole, []
@@ -156,7 +162,8 @@ def compaction(id: str, *parts: Sequence[str]) -> tuple[Json, Json, list[tuple[s
 Maker = Callable[..., tuple[Json, Json, list[tuple[str, Json]]]]
 MAKERS: list[Maker] = [
     message, reasoning, summary, function_call, custom_tool_call, mcp_list_tools, mcp_call, mcp_approval_request,
-    shell_call, apply_patch_call, computer_call, local_shell_call, tool_search_call, compaction,
+    shell_call, apply_patch_call, computer_call, local_shell_call, tool_search_call, tool_search_output,
+    compaction,
 ]  # fmt: skip
 
 

@@ -71,6 +71,14 @@ def test_the_mcp_example_calls_a_real_server(demo: Server) -> None:
         run(code, demo, names)
 
 
+def test_the_examples_of_tool_search_find_a_tool_and_call_it(demo: Server) -> None:
+    names: dict[str, object] = {}
+    run(blocks(ROOT / "docs/responses.md", "python")[0], demo, names)
+    with mcp_servers.serve("sums") as server:
+        for code in blocks(ROOT / "docs/tool-search.md", "python"):
+            run(code.replace("http://127.0.0.1:9000/mcp", server.url), demo, names)
+
+
 def test_the_picture_of_the_graph_is_the_graph() -> None:
     picture = build(list(HOSTED_TOOLS)).compile().get_graph().draw_mermaid().strip()
     assert picture in README

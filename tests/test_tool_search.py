@@ -147,7 +147,9 @@ def test_a_tool_that_is_forced_needs_no_search_and_allowed_ones_are_found_by_it(
 ) -> None:
     tools: Any = [SEARCH, WEATHER, many.tool(defer_loading=True)]
     script.will(calls("get_weather", city="Rome"))
-    client.responses.create(model=model, input="q", tools=tools, tool_choice={"type": "function", "name": "get_weather"})
+    client.responses.create(
+        model=model, input="q", tools=tools, tool_choice={"type": "function", "name": "get_weather"}
+    )
     assert script.last.tool_names() == ["tool_search", "get_weather"]
     script.will(calls("tool_search", query="weather or recipe"), says("Done."))
     allowed: Any = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "mcp", "server_label": "many"}]}
