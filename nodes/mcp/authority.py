@@ -29,19 +29,11 @@ from mcp.shared.auth import OAuthClientMetadata, OAuthMetadata, OAuthToken, Prot
 from mcp.shared.auth_utils import check_resource_allowed, resource_url_from_server_url
 from pydantic import AnyUrl, ValidationError
 
-from nodes.mcp.authority_wire import OAuthFailed, Wire
+from nodes.mcp.authority_wire import OAuthFailed, Refused, Wire
 from nodes.mcp.credential import Authority, Client, Credential, OAuth, method_of
 
 _PING = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
 _CODE = re.compile(r"[a-z_]{1,40}")
-
-
-class Refused(OAuthFailed):
-    """The authorization server said no; `code` is its own word for why."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(f"The authorization server refuses: {code}.")
-        self.code = code
 
 
 async def discover(wire: Wire, url: str, oauth: OAuth) -> Authority:

@@ -19,6 +19,14 @@ class OAuthFailed(Exception):
     """One sentence, free of secrets, and fit for everyone's eyes."""
 
 
+class Refused(OAuthFailed):
+    """The authorization server said no; `code` is its own word for why."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"The authorization server refuses: {code}.")
+        self.code = code
+
+
 class Wire:
     """For one configured server: `urls` are its own and those that the operator wrote beside it."""
 

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 import httpx
 
-from nodes.mcp.authority_wire import OAuthFailed, Wire
+from nodes.mcp.authority_wire import OAuthFailed, Refused, Wire
 from nodes.mcp.credential import Credential, OAuth, Vault
 from nodes.mcp.failure import ServerFailed
 
@@ -152,7 +152,7 @@ class Grant:
 
     async def _renewed(self, credential: Credential, stamp: str, refused: str | None) -> Credential:
         """With a new token, or without any when there is none to be had."""
-        from nodes.mcp.authority import Refused, granted
+        from nodes.mcp.authority import granted
 
         if credential.refresh_token is None:
             return credential.spent()
@@ -177,7 +177,9 @@ class Grant:
         return credential
 
     def _failed(self, failed: OAuthFailed) -> ServerFailed:
-        return unauthorized(f"No token for MCP server '{self.entrance.label}': {failed}")
+        by_person = self.entrance.oauth.grant == "authorization_code" and isinstance(failed, Refused)
+        said = f"No token for MCP server '{self.entrance.label}': {failed}"
+        return unauthorized(f"{said} {self.entrance.remedy}" if by_person else said)
 
 
 async def granted_to_client(wire: Wire, entrance: Entrance) -> Credential:
