@@ -8,18 +8,9 @@ from openai import OpenAI
 
 from tests import mcp_servers
 from tests.contract import promise
+from tests.mcp.approving import answer, guarded, types
 from tests.mcp.told import told
 from tests.upstream import Script, calls, says
-
-Json = dict[str, Any]
-
-
-def answer(request: Any, approve: bool = True, **fields: Any) -> Json:
-    return {"type": "mcp_approval_response", "approval_request_id": request.id, "approve": approve, **fields}
-
-
-def types(response: Any) -> list[str]:
-    return [item.type for item in response.output]
 
 
 @pytest.fixture
@@ -27,10 +18,6 @@ def asked(client: OpenAI, script: Script, model: str, fast: mcp_servers.Server) 
     """A response that waits for a yes."""
     script.will(calls("fast_tool", text="a"))
     return client.responses.create(model=model, input="Use the tool.", tools=[guarded(fast)])
-
-
-def guarded(server: mcp_servers.Server) -> Any:
-    return server.tool(require_approval="always")
 
 
 @promise("approvals.asked")
