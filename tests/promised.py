@@ -213,6 +213,16 @@ _MCP = promises(
     approvals.stateless         A client that keeps its own history asks and answers in it.
     approvals.once              One answer counts once; a different one is refused.
     approvals.checked           What is unanswered, or answers nothing, is a 400.
+    approvals.listed            Stored requests are listed for their owner until they are decided.
+    approvals.decided           A decision made at the endpoint is found when the response is continued.
+    approvals.background        A background response goes on by itself, once, when all it asked is decided.
+    approvals.audit             Every decision and every call made upon one is a log line without what is secret.
+    approvals.durable           Days and restarts may pass between asking and answering; no call is made twice.
+    approvals.replicas          Whichever server is asked or answered, one call is made and one response goes on.
+    approvals.retained          Requests go with their responses, loose decisions after 30 days.
+    approvals.policy            The operator rules which calls wait, whatever the request says.
+    approvals.mixed             Calls that wait and calls that need not stand side by side.
+    approvals.sdk               openai-agents asks and answers by itself.
     mcp.list                    A server's tools are listed in an item and offered with their schema.
     mcp.list.once               Tools are listed once a conversation.
     mcp.call                    The model reads what its tools said in its next turn.
@@ -249,6 +259,19 @@ _SEARCH = promises(
     tool_search.approval        Calls of found tools wait for approvals as others do.
     tool_search.checked         Deferred tools without a search, or a search without them, are a 400.
     tool_search.secrets         Credentials in what a client says was found are not kept.
+    """,
+)
+_MCP_OAUTH = promises(
+    "MCP specification 2025-11-25, Authorization",
+    """
+    mcp.oauth.login             A login finds the authorization server, registers, and keeps what it is granted.
+    mcp.oauth.login.refused     A login that is denied, strange or late keeps nothing and says why in one line.
+    mcp.oauth.renewed           Tokens are renewed before they expire, and once when they are refused.
+    mcp.oauth.renewed.together  Of processes and calls that need a new token one asks for it; none is lost.
+    mcp.oauth.needed            Without a login a server's tools are a 424 that names the command that mends it.
+    mcp.oauth.machine           `client_credentials` needs no person.
+    mcp.oauth.bound             Tokens and secrets go nowhere but to the server they are for.
+    mcp.oauth.sealed            What is granted is kept encrypted, and is in no log.
     """,
 )
 PROMISES: list[Promise] = [

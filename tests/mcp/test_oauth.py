@@ -1,0 +1,292 @@
+"""Servers that want OAuth: logging in to them, and what happens to tokens then."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from graph.seal import Seal
+from nodes.mcp.authority_wire import OAuthFailed, Wire
+from nodes.mcp.credential import Credential, OAuth, Vault
+from nodes.mcp.failure import ServerFailed
+from nodes.mcp.login import login
+from nodes.mcp.oauth import Authorized, Entrance, Grant
+from tests.contract import promise
+from tests.mcp import oauth_server
+from tests.mcp.oauth_server import MACHINE, OAuthServer
+from tests.store_graph import Caller, opened
+
+Json = dict[str, Any]
+_TLS = ssl.create_default_context()
+_SEAL = Seal(bytes(32))
+_CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "whisper", "arguments": {"text": "hm"}}}
+
+
+@pytest.fixture(scope="module")
+def _process() -> Iterator[OAuthServer]:
+    with oauth_server.serve() as server:
+        yield server
+
+
+@pytest.fixture
+def guarded(_process: OAuthServer) -> OAuthServer:
+    """As it was when it started."""
+    _process.tell(lifetime_s=3600, slow_s=0, deny=False, rotate=True)
+    return _process
+
+
+@pytest.fixture
+async def vault(tmp_path: Path) -> AsyncIterator[Vault]:
+    async with opened("sqlite", tmp_path / "vault.db") as caller:
+        yield Vault(caller.store.credentials, _SEAL)
+
+
+class Visitor:
+    """A person with a browser that shows nothing."""
+
+    redirect_uri = "http://127.0.0.1:45454/callback"
+
+    def __init__(self, **instead: str) -> None:
+        self._instead = instead
+        self.page = ""
+
+    async def ask(self, page: str) -> Mapping[str, str]:
+        self.page = page
+        async with httpx.AsyncClient() as browser:
+            back = (await browser.get(page)).headers["location"]
+        assert back.startswith(self.redirect_uri)
+        said = {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
+        return {**said, **self._instead}
+
+
+def entrance(server: OAuthServer, label: str = "guarded", **oauth: Any) -> Entrance:
+    return Entrance(label, server.url, OAuth(**oauth))
+
+
+def wire(server: OAuthServer) -> Wire:
+    return Wire((server.url,), _TLS, 10)
+
+
+def grant(server: OAuthServer, vault: Vault, **oauth: Any) -> Grant:
+    """As one process has it."""
+    return Grant(entrance(server, **oauth), vault, wire(server))
+
+
+async def logged_in(server: OAuthServer, vault: Vault, **oauth: Any) -> Credential:
+    return await login(entrance(server, **oauth), vault, wire(server), Visitor())
+
+
+@asynccontextmanager
+async def client(mine: Grant) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=Authorized(httpx.AsyncHTTPTransport(), mine)) as bound:
+        yield bound
+
+
+async def call(mine: Grant) -> str:
+    headers = {"accept": "application/json, text/event-stream"}
+    async with client(mine) as bound:
+        answer = await bound.post(mine.entrance.url, json=_CALL, headers=headers)
+    return answer.json()["result"]["content"][0]["text"]
+
+
+@promise("mcp.oauth.login")
+async def test_a_login_registers_finds_its_way_and_opens_the_server(guarded: OAuthServer, vault: Vault) -> None:
+    before = guarded.counts()
+    visitor = Visitor()
+    kept = await login(entrance(guarded), vault, wire(guarded), visitor)
+    assert await call(grant(guarded, vault)) == "whispered: hm"
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(visitor.page).query).items()}
+    assert asked["code_challenge_method"] == "S256" and asked["resource"] == guarded.url and len(asked["state"]) > 20
+    assert (guarded.counts() - before)["registered"] == 1
+    assert kept.scope == "read" and kept.refresh_token
+
+
+@promise("mcp.oauth.login")
+async def test_wanted_scopes_are_asked_for(guarded: OAuthServer, vault: Vault) -> None:
+    assert (await logged_in(guarded, vault, scopes=("read", "write"))).scope == "read write"
+
+
+@promise("mcp.oauth.login.refused")
+@pytest.mark.parametrize(
+    ("instead", "said"),
+    [
+        ({"state": "mine"}, "wrong state"),
+        ({"iss": "https://evil.example"}, "another authorization server"),
+        ({"code": "guessed"}, "invalid_grant"),
+        ({"error": "server_error"}, "server_error"),
+    ],
+)
+async def test_an_answer_that_is_not_ours_is_refused(
+    guarded: OAuthServer, vault: Vault, instead: Json, said: str
+) -> None:
+    with pytest.raises(OAuthFailed, match=said):
+        await login(entrance(guarded), vault, wire(guarded), Visitor(**instead))
+    assert await vault.find("guarded", guarded.url) is None
+
+
+@promise("mcp.oauth.login.refused")
+async def test_a_denied_login_keeps_nothing(guarded: OAuthServer, vault: Vault) -> None:
+    guarded.tell(deny=True)
+    with pytest.raises(OAuthFailed, match="The login was denied."):
+        await logged_in(guarded, vault)
+    assert await vault.find("guarded", guarded.url) is None
+
+
+@promise("mcp.oauth.login.refused")
+async def test_a_server_without_oauth_is_called_that(fast: Any, vault: Vault) -> None:
+    plain = OAuthServer(fast.port)
+    with pytest.raises(OAuthFailed, match="not an OAuth server"):
+        await logged_in(plain, vault)
+
+
+@promise("mcp.oauth.renewed")
+async def test_a_token_is_renewed_before_it_expires(guarded: OAuthServer, vault: Vault) -> None:
+    guarded.tell(lifetime_s=0)
+    first = await logged_in(guarded, vault)
+    guarded.tell(lifetime_s=3600)
+    before = guarded.counts()
+    mine = grant(guarded, vault)
+    assert [await call(mine) for _ in range(3)] == ["whispered: hm"] * 3
+    assert (guarded.counts() - before)["refresh"] == 1
+    found = await vault.find("guarded", guarded.url)
+    assert found and found[0].refresh_token not in (None, first.refresh_token)
+
+
+@promise("mcp.oauth.renewed")
+async def test_a_refused_token_is_renewed_once_for_all_who_call(guarded: OAuthServer, vault: Vault) -> None:
+    await logged_in(guarded, vault)
+    guarded.tell(revoke="access")
+    before = guarded.counts()
+    mine = grant(guarded, vault)
+    assert set(await asyncio.gather(*(call(mine) for _ in range(8)))) == {"whispered: hm"}
+    assert (guarded.counts() - before)["refresh"] == 1
+
+
+@promise("mcp.oauth.renewed")
+async def test_a_refresh_token_that_is_not_repeated_stays_good(guarded: OAuthServer, vault: Vault) -> None:
+    guarded.tell(lifetime_s=0, rotate=False)
+    kept = await logged_in(guarded, vault)
+    guarded.tell(lifetime_s=3600)
+    assert await call(grant(guarded, vault)) == "whispered: hm"
+    found = await vault.find("guarded", guarded.url)
+    assert found and found[0].refresh_token == kept.refresh_token
+
+
+@promise("mcp.oauth.renewed.together")
+async def test_two_processes_never_lose_a_rotated_token(name: str, guarded: OAuthServer, tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    async with opened(name, path) as one, opened(name, path) as other:
+        vaults = [Vault(each.store.credentials, _SEAL) for each in (one, other)]
+        guarded.tell(lifetime_s=0)
+        await logged_in(guarded, vaults[0])
+        guarded.tell(lifetime_s=3600, slow_s=0.3)
+        before = guarded.counts()
+        grants = [grant(guarded, vaults[at % 2]) for at in range(6)]
+        assert set(await asyncio.gather(*(call(mine) for mine in grants))) == {"whispered: hm"}
+        assert (guarded.counts() - before)["refresh"] == 1
+
+
+@promise("mcp.oauth.renewed.together")
+async def test_a_caller_who_leaves_does_not_lose_the_new_token(guarded: OAuthServer, vault: Vault) -> None:
+    guarded.tell(lifetime_s=0)
+    await logged_in(guarded, vault)
+    guarded.tell(lifetime_s=3600, slow_s=0.3)
+    mine = grant(guarded, vault)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.15):
+            await call(mine)
+    before = guarded.counts()
+    assert await call(mine) == "whispered: hm"
+    assert (guarded.counts() - before)["refresh_again"] == 0
+
+
+@promise("mcp.oauth.needed")
+async def test_without_a_login_the_fix_is_named(guarded: OAuthServer, vault: Vault) -> None:
+    with pytest.raises(ServerFailed, match="Run `graphnexus mcp login guarded`."):
+        await call(grant(guarded, vault))
+
+
+@promise("mcp.oauth.needed")
+async def test_a_revoked_grant_needs_another_login_which_needs_no_restart(guarded: OAuthServer, vault: Vault) -> None:
+    await logged_in(guarded, vault)
+    mine = grant(guarded, vault)
+    assert await call(mine) == "whispered: hm"
+    guarded.tell(revoke="all")
+    with pytest.raises(ServerFailed, match="Run `graphnexus mcp login guarded`."):
+        await call(mine)
+    found = await vault.find("guarded", guarded.url)
+    assert found and not found[0].alive
+    await logged_in(guarded, vault)
+    assert await call(mine) == "whispered: hm"
+
+
+@promise("mcp.oauth.machine")
+async def test_client_credentials_need_no_person(guarded: OAuthServer, vault: Vault) -> None:
+    said = {"client_id": MACHINE[0], "client_secret": MACHINE[1], "token_url": f"{guarded.origin}/machine/token"}
+    mine = grant(guarded, vault, grant="client_credentials", **said)
+    assert await call(mine) == "whispered: hm"
+    guarded.tell(revoke="access")
+    assert await call(mine) == "whispered: hm"
+    wrong = grant(guarded, vault, grant="client_credentials", **{**said, "client_secret": "wrong-secret-99"})
+    guarded.tell(revoke="access")
+    with pytest.raises(ServerFailed, match="invalid_client") as refused:
+        await call(wrong)
+    assert "wrong-secret-99" not in refused.value.message
+
+
+@promise("mcp.oauth.bound")
+async def test_a_token_is_shown_to_no_other_server_of_that_label(guarded: OAuthServer, vault: Vault) -> None:
+    await logged_in(guarded, vault)
+    moved = Entrance("guarded", "http://127.0.0.1:9/mcp", OAuth())
+    with pytest.raises(ServerFailed, match="needs a login"):
+        await Grant(moved, vault, wire(guarded)).token()
+
+
+@promise("mcp.oauth.bound")
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("https://169.254.169.254/token", "private"),
+        ("http://localhost:9/token", "private"),
+        ("http://8.8.4.4/token", "https only"),
+    ],
+)
+async def test_a_public_server_leads_to_no_private_address_and_not_past_https(place: str, said: str) -> None:
+    public = Wire(("https://8.8.8.8/mcp",), _TLS, 5)
+    with pytest.raises(OAuthFailed, match=said):
+        await public.send(httpx.Request("POST", place, content=b"secret"))
+
+
+@promise("mcp.oauth.bound")
+async def test_a_redirect_of_the_authorization_server_is_not_followed(guarded: OAuthServer, vault: Vault) -> None:
+    said = {"client_id": MACHINE[0], "client_secret": MACHINE[1], "token_url": f"{guarded.origin}/elsewhere"}
+    with pytest.raises(ServerFailed, match="answers 307"):
+        await grant(guarded, vault, grant="client_credentials", **said).token()
+
+
+@promise("mcp.oauth.sealed")
+async def test_rows_are_replaced_by_those_who_know_what_was_there(name: str, caller: Caller) -> None:
+    rows = caller.store.credentials
+    assert await rows.find("docs") is None
+    await rows.put("docs", "one")
+    found = await rows.find("docs")
+    assert found and found[0] == "one"
+    assert await rows.reserve("docs", found[1], 60)
+    assert not await rows.reserve("docs", found[1], 60)
+    assert await rows.swap("docs", found[1], "two")
+    assert not await rows.swap("docs", found[1], "three")
+    found = await rows.find("docs")
+    assert found and found[0] == "two"
+    assert await rows.reserve("docs", found[1], -1)  # whose time is over at once
+    assert await rows.reserve("docs", found[1], 60)
+    await rows.release("docs", found[1])
+    assert await rows.reserve("docs", found[1], 60)
+    assert await rows.drop("docs")
+    assert not await rows.drop("docs")
+    assert not await rows.swap("docs", found[1], "four")
