@@ -23,6 +23,7 @@ _SECRET = frozenset(
         "metrics_key",
         "webhook",
         "approval",
+        "mcp_server",
     }
 )
 #: Tables that fit no command line.

@@ -68,18 +68,20 @@ class Declaration:
         return self.allowed.allows(name, read_only) and self.bound.allows(name, read_only)
 
 
-def declared(tool: Json, owner: str) -> Declaration:
+def declared(tool: Json, target: Target) -> Declaration:
     """What is kept of a declaration that was checked."""
+    return Declaration(
+        tool["server_label"], target, filter_of(tool.get("allowed_tools")), wish_of(tool.get("require_approval")),
+        deferred=bool(tool.get("defer_loading")), description=tool.get("server_description"),
+    )  # fmt: skip
+
+
+def target_of(tool: Json, owner: str) -> Target:
+    """Of one with a URL of its own."""
     headers: dict[str, str] = dict(tool.get("headers") or {})
     if token := tool.get("authorization"):
         headers["Authorization"] = f"Bearer {token}"
-    target = Target(str(tool["server_url"]), tuple(sorted(headers.items())), owner)
-    wish = wish_of(tool.get("require_approval"))
-    deferred = bool(tool.get("defer_loading"))
-    return Declaration(
-        tool["server_label"], target, filter_of(tool.get("allowed_tools")), wish, deferred=deferred,
-        description=tool.get("server_description"),
-    )  # fmt: skip
+    return Target(str(tool["server_url"]), tuple(sorted(headers.items())), owner)
 
 
 def wish_of(value: Any) -> Wish:

@@ -1,6 +1,6 @@
 """How a session with a server is opened, for each transport.
 
-A session is made by `langchain-mcp-adapters`, which makes one of any transport from a plain description.
+Over HTTP a session is made by `langchain-mcp-adapters` from a plain description.
 """
 
 import logging
@@ -9,17 +9,24 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
-from langchain_mcp_adapters.sessions import StreamableHttpConnection, create_session
-from mcp import ClientSession, types
+from langchain_mcp_adapters.sessions import SSEConnection, StreamableHttpConnection, create_session
+from mcp import ClientSession, McpError, types
 
+from graph.errors import Json
 from nodes.mcp.limits import Limits
-from nodes.mcp.target import Target
+from nodes.mcp.message import failed
+from nodes.mcp.sse import EventTransport
+from nodes.mcp.stdio import streams
+from nodes.mcp.target import Program, Target
 from nodes.mcp.transport import AnsweringTransport
 from nodes.reach import Reach
 
-# It logs what servers say; every failure is told by our transport.
-logging.getLogger("mcp.client.streamable_http").setLevel(logging.CRITICAL + 1)
+# They log what servers say; every failure is told by our transports.
+for _client in ("streamable_http", "sse"):
+    logging.getLogger(f"mcp.client.{_client}").setLevel(logging.CRITICAL + 1)
 
+#: How servers that know only SSE refuse the other. Source: MCP specification 2025-11-25, "Backwards compatibility".
+_OLDER = (400, 404, 405)
 _ME = types.Implementation(name="graphnexus", version="1")
 
 
@@ -27,6 +34,7 @@ class Opener:
     """Opens sessions; what they share is here."""
 
     def __init__(self, limits: Limits, reach: Reach) -> None:
+        """`reach`: what may be named by others than the operator."""
         self._limits = limits
         self._reach = reach
         #: Read from disk, which takes 100 ms: once for all sessions.
@@ -42,16 +50,65 @@ class Opener:
         calls under way fail by themselves, and there is no use in beginning another.
         """
         kwargs = {"client_info": _ME, **hooks}
+        if target.program:
+            async with self._stdio(target, target.program, kwargs, lost) as session:
+                yield session
+            return
+        if target.transport != "sse":
+            async with self._http(target, kwargs) as session:
+                if session:
+                    yield session
+                    return
+        async with self._sse(target, kwargs, lost) as session:
+            yield session
+
+    @asynccontextmanager
+    async def _http(self, target: Target, kwargs: Json) -> AsyncGenerator[ClientSession | None]:
+        """None when the server turns it down as one that only speaks SSE does."""
+        transport = AnsweringTransport(self._limits, self._tls, self._reach_of(target))
         description = StreamableHttpConnection(
             transport="streamable_http",
             url=target.url,
             headers=dict(target.headers),
-            httpx_client_factory=_Clients(self._limits, AnsweringTransport(self._limits, self._tls, self._reach)),
+            httpx_client_factory=_Clients(self._limits, transport),
+            session_kwargs=kwargs,
+        )
+        async with create_session(description) as session:
+            try:
+                await session.initialize()
+            except McpError as error:
+                if target.transport != "auto" or failed(error.error.data).get("status") not in _OLDER:
+                    raise
+                session = None
+            yield session
+
+    @asynccontextmanager
+    async def _sse(self, target: Target, kwargs: Json, lost: Callable[[], None]) -> AsyncGenerator[ClientSession]:
+        transport = EventTransport(self._limits, self._tls, self._reach_of(target), None, lost)
+        description = SSEConnection(
+            transport="sse",
+            url=target.url,
+            headers=dict(target.headers),
+            httpx_client_factory=_Clients(self._limits, transport),
             session_kwargs=kwargs,
         )
         async with create_session(description) as session:
             await session.initialize()
             yield session
+
+    @asynccontextmanager
+    async def _stdio(
+        self, target: Target, program: Program, kwargs: Json, lost: Callable[[], None]
+    ) -> AsyncGenerator[ClientSession]:
+        async with (
+            streams(program, target.redacted, lost, self._limits.answer_bytes) as (messages, replies),
+            ClientSession(messages, replies, **kwargs) as session,
+        ):
+            await session.initialize()
+            yield session
+
+    def _reach_of(self, target: Target) -> Reach:
+        return Reach(private=True) if target.trusted else self._reach
 
 
 class _Clients:

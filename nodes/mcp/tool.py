@@ -1,6 +1,6 @@
 """The `mcp` hosted tool: lists the servers a request declares and lets the model call what they offer.
 
-Servers are reached over streamable HTTP by `server_url`, and no call waits for an approval.
+Servers are those a request brings the URL of, and those the operator has configured.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from graph.errors import ConnectorFailed, Json, RequestError
 from graph.ports import Function, OpenedItem, Opening
 from graph.state import Entry
 from nodes.mcp import declaration
+from nodes.mcp.configured import Servers
 from nodes.mcp.declaration import Declaration
 from nodes.mcp.failure import ServerFailed
 from nodes.mcp.function import McpFunction, is_listed_tool, is_read_only, listed_tool, model_names
@@ -32,12 +33,11 @@ class Mcp:
     kind = "mcp"
     types: Sequence[str] = ("mcp",)
 
-    def __init__(
-        self, *, allow_private: bool = False, allow_loopback: bool = False, limits: Limits | None = None
-    ) -> None:
-        """`allow_private` lets requests name servers on any address, `allow_loopback` those of this machine."""
-        self._reach = Reach(allow_loopback, allow_private)
-        self._limits = limits or Limits()
+    def __init__(self, reach: Reach, servers: Servers, limits: Limits) -> None:
+        """`reach`: what requests may name the URL of; `servers`: those of the operator."""
+        self._reach = reach
+        self._servers = servers
+        self._limits = limits
         self._sessions: Sessions | None = None
         self._building = asyncio.Lock()
 
@@ -46,24 +46,27 @@ class Mcp:
         """`values` are the settings that begin with `mcp_`; `alone`: only this machine can reach the server."""
         private: bool | None = values["allow_private"]
         limits = Limits(connect_timeout_s=values["connect_timeout_s"], call_timeout_s=values["call_timeout_s"])
-        return cls(allow_private=bool(private), allow_loopback=alone and private is None, limits=limits)
+        reach = Reach(loopback=alone and private is None, private=bool(private))
+        return cls(reach, Servers.of(values["server"]), limits)
 
     def check(self, tool: Json, param: str) -> Json:
         declaration.check(tool, param)
+        if tool.get("server_url") is None:
+            return self._servers.check(tool, param)
         host = urlsplit(str(tool["server_url"])).hostname or ""
         if self._reach.plainly_excludes(host):
             raise RequestError(f"The host '{host}' {_PRIVATE}", param=f"{param}.server_url", code="invalid_value")
         return declaration.echo(tool)
 
     async def open(self, tools: Sequence[Json], opening: Opening) -> Sequence[Function]:
-        servers = [declaration.declared(tool, opening.owner) for tool in tools]
+        servers = [self._servers.declared(tool, opening.owner) for tool in tools]
         _refuse_twins(servers)
-        await asyncio.gather(*map(self._refuse_private, servers))
+        await asyncio.gather(*(self._refuse_private(server) for server in servers if not server.target.trusted))
         sessions = await self._ready()
         listings = [_Listing(server, opening) for server in servers]
         await asyncio.gather(*(listing.fill(sessions) for listing in listings))
         for listing in listings:
-            if listing.failure:
+            if listing.failure and not listing.server.fallback:
                 raise _connector_failed(listing.server, listing.failure)
         return self._functions(listings, sessions, opening.taken)
 
@@ -94,7 +97,7 @@ class Mcp:
         offered = [(listing.server, tool) for listing in listings for tool in listing.tools]
         names = model_names([(server.label, tool["name"]) for server, tool in offered], taken)
         return [
-            McpFunction(name, tool, server, partial(sessions.call, server.target), self._limits)
+            McpFunction(name, tool, server, partial(_asked, sessions, server), self._limits)
             for name, (server, tool) in zip(names, offered, strict=True)
         ]
 
@@ -107,7 +110,8 @@ class _Listing:
         self.tools: list[Json] = []
         self.failure: ServerFailed | None = None
         self._item: OpenedItem | None = None
-        known = _known_tools(server.label, opening.entries)
+        # What a caller brings along may say anything of tools: a bound is not checked against that.
+        known = _known_tools(server.label, opening.entries) if server.bound.read_only is None else None
         if known is None:
             self._item = opening.show({"type": "mcp_list_tools", "server_label": server.label, "tools": []})
             self._item.phase("in_progress")
@@ -122,14 +126,14 @@ class _Listing:
         except ServerFailed as failure:
             self.failure = failure
             self._item.phase("failed")
-            self._item.close(tools=[], error=self.server.target.redacted(failure.message))
+            self._item.close(tools=[], error=_with_fallback(self.server, self.server.target.redacted(failure.message)))
             return
         self.tools = self._allowed([listed_tool(cleaned(tool)) for tool in found])
         self._item.phase("completed")
         self._item.close(tools=self.tools)
 
     def _allowed(self, tools: list[Json]) -> list[Json]:
-        return [tool for tool in tools if self.server.allowed.allows(tool["name"], is_read_only(tool))]
+        return [tool for tool in tools if self.server.offers(tool["name"], is_read_only(tool))]
 
 
 def _known_tools(label: str, entries: Sequence[Entry]) -> list[Json] | None:
@@ -163,6 +167,18 @@ def _connector_failed(server: Declaration, failure: ServerFailed) -> ConnectorFa
         + server.target.redacted(failure.message)
     )
     return ConnectorFailed(message, param="tools")
+
+
+async def _asked(sessions: "Sessions", server: Declaration, name: str, arguments: Json) -> Json:
+    try:
+        return await sessions.call(server.target, name, arguments)
+    except ServerFailed as failure:
+        message = _with_fallback(server, failure.message)
+        raise ServerFailed(message, {**failure.error, "message": message}) from None
+
+
+def _with_fallback(server: Declaration, failure: str) -> str:
+    return f"{failure} {server.fallback}" if server.fallback else failure
 
 
 def _sessions(limits: Limits, reach: Reach) -> "Sessions":

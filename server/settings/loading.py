@@ -14,7 +14,7 @@ from server.settings.settings import Settings
 
 DEFAULT_FILE = Path("graphnexus.toml")
 #: Settings whose values are not repeated.
-_SECRET = re.compile(r"key|secret|database_url")
+_SECRET = re.compile(r"key|secret|database_url|authorization|\.(env|headers)\.")
 
 
 class BadSetting(Exception):

@@ -4,10 +4,11 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from server.settings.environment import PREFIX, data_home
+from server.settings.mcp import McpServer, told_apart
 from server.settings.models import (
     OPENAI_KEY,
     ApiKey,
@@ -113,6 +114,8 @@ class Settings(BaseSettings):
     mcp_allow_private: bool | None = None
     """Let requests name MCP servers on loopback and private addresses. Default: only while just this machine can
     reach the server and there are no configured API keys."""
+    mcp_server: Annotated[tuple[McpServer, ...], NoDecode, BeforeValidator(listed), AfterValidator(told_apart)] = ()
+    """MCP servers that requests name by label: tables with `label`, `url` or `command`, and more: see docs/mcp.md."""
     mcp_connect_timeout_s: Seconds = 15.0
     """Seconds an MCP server has to open a session and list its tools."""
     mcp_call_timeout_s: Seconds = 120.0

@@ -60,7 +60,7 @@ def test_credentials_reach_the_server_and_nothing_else(
         ({"server_url": "ftp://example.com/"}, "server_url", "invalid_value"),
         ({"server_url": "http://[::1/"}, "server_url", "invalid_value"),
         ({"server_url": "https://user:pass@example.com/mcp"}, "server_url", "invalid_value"),
-        ({"server_url": None, "connector_id": "connector_gmail"}, "connector_id", "unsupported_parameter"),
+        ({"server_url": None, "connector_id": "connector_gmail"}, "connector_id", "invalid_value"),
         ({"server_url": None, "tunnel_id": "t"}, "tunnel_id", "unsupported_parameter"),
         ({"connector_id": "connector_gmail"}, "connector_id", "mutually_exclusive_parameters"),
         ({"require_approval": "sometimes"}, "require_approval", "invalid_value"),

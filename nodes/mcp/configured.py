@@ -1,0 +1,167 @@
+"""MCP servers of the operator's, which requests name by a label or a connector id.
+
+Callers do not learn where such a server is, nor what it is shown.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, Self, cast
+
+from graph.errors import Json, RequestError
+from nodes.mcp import declaration
+from nodes.mcp.declaration import Declaration, Filter, filter_of
+from nodes.mcp.target import Program, Target
+
+
+class Table(Protocol):
+    """One `[[mcp_server]]` of the settings, checked; all its attributes are explained there."""
+
+    label: str
+    enabled: bool
+    transport: str | None
+    url: str | None
+    command: str | None
+    args: tuple[str, ...]
+    cwd: str | None
+    headers: Mapping[str, Any]
+    connector_id: tuple[str, ...]
+    description: str | None
+    require_approval: Any
+    allowed_tools: Any
+    fallback_message: str | None
+    owners: tuple[str, ...]
+    shared: bool
+
+    @property
+    def token(self) -> str | None: ...
+
+    @property
+    def environment(self) -> dict[str, str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A server of the operator's, ready to be used."""
+
+    label: str
+    #: Without an owner.
+    target: Target
+    connectors: frozenset[str] = frozenset()
+    description: str | None = None
+    require_approval: str | Json = "always"
+    allowed: Filter = field(default_factory=Filter)
+    fallback: str | None = None
+    owners: frozenset[str] = frozenset()
+    shared: bool = False
+
+    @classmethod
+    def of(cls, table: Table) -> Self:
+        bound = table.allowed_tools.model_dump(exclude_none=True) if table.allowed_tools else None
+        wish = table.require_approval
+        return cls(
+            table.label,
+            _target(table),
+            frozenset(table.connector_id),
+            table.description,
+            wish if isinstance(wish, str) else cast(Json, wish.model_dump(mode="json", exclude_none=True)),
+            filter_of(bound),
+            table.fallback_message,
+            frozenset(table.owners),
+            table.shared,
+        )
+
+    @property
+    def takes_authorization(self) -> bool:
+        """Whether callers show it credentials of their own: the operator has none for it."""
+        shown = {name.lower() for name, _ in self.target.headers}
+        return self.target.program is None and "authorization" not in shown
+
+    def is_for(self, owner: str) -> bool:
+        return not self.owners or owner in self.owners
+
+    def target_for(self, owner: str, token: str | None) -> Target:
+        """Sessions are an owner's own: what a server remembers in one, or asks over it, is his alone."""
+        headers = self.target.headers
+        if token:
+            headers = (*headers, ("Authorization", f"Bearer {token}"))
+        return replace(self.target, headers=headers, owner="" if self.shared and not token else owner)
+
+    def completed(self, tool: Json) -> Json:
+        """A declaration with what the operator says where the caller says nothing."""
+        said = {"require_approval": self.require_approval, "server_description": self.description}
+        return {**tool, **{name: value for name, value in said.items() if tool.get(name) is None}}
+
+
+class Servers:
+    """All of them."""
+
+    def __init__(self, configured: Sequence[Configured] = ()) -> None:
+        self.all = tuple(configured)
+        self._by_label = {server.label: server for server in configured}
+        self._by_connector = {name: server for server in configured for name in server.connectors}
+
+    @classmethod
+    def of(cls, tables: Sequence[Table]) -> Self:
+        return cls([Configured.of(table) for table in tables if table.enabled])
+
+    def meant(self, tool: Json) -> Configured | None:
+        """The server a declaration names, whoever may use it; None where it brings its own URL, or names nothing."""
+        if tool.get("server_url") is not None:
+            return None
+        connector = tool.get("connector_id")
+        return self._by_label.get(tool["server_label"]) if connector is None else self._by_connector.get(connector)
+
+    def check(self, tool: Json, param: str) -> Json:
+        """A declaration that brings no URL, as it is echoed. Raises `RequestError` for a name nobody may use."""
+        server = self.meant(tool)
+        if server is None:
+            raise self.unknown(tool, param)
+        for name in ("authorization", "headers"):
+            if tool.get(name) and not (name == "authorization" and server.takes_authorization):
+                message = f"Unsupported parameter: the operator says what the server '{server.label}' is shown."
+                raise RequestError(message, param=f"{param}.{name}", code="unsupported_parameter")
+        wish = {"require_approval": tool.get("require_approval") or server.require_approval}
+        return declaration.echo({**tool, **wish})
+
+    def declared(self, tool: Json, owner: str) -> Declaration:
+        """What is kept of a declaration that was checked. Raises `RequestError` if `owner` may not use its server."""
+        if tool.get("server_url") is not None:
+            return declaration.declared(tool, declaration.target_of(tool, owner))
+        server = self.meant(tool)
+        if server is None or not server.is_for(owner):
+            raise self.unknown(tool, "tools", owner)
+        target = server.target_for(owner, tool.get("authorization"))
+        made = declaration.declared(server.completed(tool), target)
+        return replace(made, bound=server.allowed, fallback=server.fallback)
+
+    def unknown(self, tool: Json, param: str, owner: str | None = None) -> RequestError:
+        """The refusal of a name that stands for nothing that `owner` may use; None: it is not known yet who asks."""
+        by_connector = tool.get("connector_id") is not None
+        key = "connector_id" if by_connector else "server_label"
+        free = [server for server in self.all if not server.owners or (owner is not None and server.is_for(owner))]
+        names = sorted(name for server in free for name in (server.connectors if by_connector else (server.label,)))
+        there = f" Configured here: {', '.join(map(repr, names))}." if names else ""
+        message = (
+            f"No MCP server is configured here under the {key} '{str(tool[key])[:100]}': "
+            f"send its 'server_url', or ask the operator to add it.{there}"
+        )
+        if by_connector:
+            return RequestError(message, param=_below(param, key), code="invalid_value")
+        message = f"Missing required parameter: '{_below(param, 'server_url')}'. {message}"
+        return RequestError(message, param=_below(param, "server_url"), code="missing_required_parameter")
+
+
+def _below(param: str, name: str) -> str:
+    """In `tools[0]`; of `tools` it is not known which."""
+    return f"{param}.{name}" if param.endswith("]") else param
+
+
+def _target(table: Table) -> Target:
+    if table.command is not None:
+        environment = tuple(sorted(table.environment.items()))
+        return Target(program=Program(table.command, table.args, environment, table.cwd), trusted=True)
+    headers = {name: str(value.get_secret_value()) for name, value in table.headers.items()}
+    if token := table.token:
+        headers["Authorization"] = f"Bearer {token}"
+    transport = "sse" if table.transport == "sse" else "http"
+    return Target(table.url or "", tuple(sorted(headers.items())), transport=transport, trusted=True)

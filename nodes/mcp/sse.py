@@ -1,0 +1,132 @@
+"""HTTP for servers that speak SSE, the older transport: one stream that is read, and messages that are posted.
+
+Answers come over the stream alone. So a message that is not taken ends the session with all its calls, as does the end
+of the stream; each call is answered with the reason, over what is left of the stream.
+"""
+
+import ssl
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import cast
+
+import anyio
+import httpx
+import orjson
+
+from nodes.mcp.failure import CONNECTION_LOST, ServerFailed
+from nodes.mcp.limits import Limits
+from nodes.mcp.oauth import Grant
+from nodes.mcp.transport import AnsweringTransport
+from nodes.reach import OutOfReach, Reach, Unresolved
+
+#: Calls of one session whose end is told; older ones were answered long ago.
+_CALLS = 1000
+
+
+class EventTransport(AnsweringTransport):
+    """For one session with one server. `when_lost` is called when its stream has ended."""
+
+    def __init__(
+        self, limits: Limits, tls: ssl.SSLContext, reach: Reach, grant: Grant | None, when_lost: Callable[[], None]
+    ) -> None:
+        super().__init__(limits, tls, reach, grant)
+        self._when_lost = when_lost
+        self._reason = "The MCP server ended the stream of its answers."
+        #: Of requests that were posted.
+        self._posted: deque[int | str] = deque(maxlen=_CALLS)
+        self._given_up = False
+        self._scope = anyio.CancelScope()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Raises `ServerFailed` when there is no stream."""
+        request.headers["accept-encoding"] = "identity"
+        if request.method == "GET":
+            return await self._listen(request)
+        message = orjson.loads(await request.aread())
+        if "id" in message and "method" in message:
+            self._posted.append(message["id"])
+        if refusal := await self._refused(request):
+            self._reason, self._given_up = refusal, True
+            self._scope.cancel()
+        return httpx.Response(202)
+
+    async def _listen(self, request: httpx.Request) -> httpx.Response:
+        try:
+            response = await self._send(request)
+        except (httpx.TransportError, httpx.InvalidURL, Unresolved):
+            raise ServerFailed("The MCP server could not be reached.", undone=True) from None
+        except OutOfReach:
+            raise ServerFailed("The address of the MCP server may not be used.") from None
+        if response.is_redirect:
+            return response
+        kind = response.headers.get("content-type", "").lower()
+        if response.status_code == 200 and kind.startswith("text/event-stream"):
+            stream = cast(httpx.AsyncByteStream, response.stream)  # httpx types it as either kind
+            response.stream = _Stream(self._events(stream), stream)
+            return response
+        await response.aclose()
+        if response.status_code == 200:
+            raise ServerFailed("The MCP server answered with something that is not an event stream.")
+        message = f"The MCP server answered with HTTP status {response.status_code}."
+        raise ServerFailed(message, {"type": "http_error", "code": response.status_code, "message": message})
+
+    async def _refused(self, request: httpx.Request) -> str | None:
+        """Why a message was not taken."""
+        try:
+            response = await self._send(request)
+            await response.aclose()
+        except ServerFailed as failure:
+            return failure.message
+        except (httpx.HTTPError, httpx.InvalidURL, OutOfReach, Unresolved):
+            return "The MCP server could not be reached."
+        if response.is_success:
+            return None
+        return f"The MCP server answered with HTTP status {response.status_code}."
+
+    async def _events(self, stream: httpx.AsyncByteStream) -> AsyncGenerator[bytes]:
+        """The stream until it ends, is too large or is given up; then the end of every call."""
+        chunks = _bounded(stream, self._limits.answer_bytes)
+        while chunk := await self._next(chunks):
+            yield chunk
+        self._when_lost()
+        yield b"\n\nevent: cut\n\n"  # what was cut becomes an event that is ignored
+        for id in self._posted:
+            error = {"code": CONNECTION_LOST, "message": self._reason}
+            yield b"event: message\ndata: " + orjson.dumps({"jsonrpc": "2.0", "id": id, "error": error}) + b"\n\n"
+
+    async def _next(self, chunks: AsyncGenerator[bytes]) -> bytes:
+        """Nothing when there is no more."""
+        with anyio.CancelScope() as self._scope:
+            if self._given_up:
+                return b""
+            try:
+                return await anext(chunks, b"")
+            except httpx.TransportError:
+                self._reason = "The connection to the MCP server was lost."
+            except ServerFailed as failure:
+                self._reason = failure.message
+        return b""
+
+
+class _Stream(httpx.AsyncByteStream):
+    def __init__(self, events: AsyncGenerator[bytes], stream: httpx.AsyncByteStream) -> None:
+        self._events = events
+        self._stream = stream
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._events
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def _bounded(stream: httpx.AsyncByteStream, limit_bytes: int) -> AsyncGenerator[bytes]:
+    """Raises `ServerFailed` when one event is too large."""
+    left, tail = limit_bytes, b""
+    async for chunk in stream:
+        joined = tail + chunk
+        left = limit_bytes if b"\n\n" in joined or b"\r\n\r\n" in joined else left - len(chunk)
+        tail = joined[-3:]
+        if left < 0:
+            raise ServerFailed(f"The MCP server's answer is larger than {limit_bytes} bytes.")
+        yield chunk
