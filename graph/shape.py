@@ -14,6 +14,7 @@ from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from graph import pattern
 from graph.errors import Json
 
 #: Seconds one `pattern` may take.
@@ -70,6 +71,9 @@ def schema_problem(schema: Json) -> str | None:
         base = resource.id() or ""
         registry: Registry[Any] = Registry()
         resolver = registry.with_resource(base, resource).resolver(base)
+        steps = sum(pattern.steps(value) for keyword, value in _strings(schema) if keyword == "pattern")
+        if steps > pattern.MOST_STEPS:
+            return "its patterns repeat too much."
         for keyword, value in _strings(schema):
             if keyword == "pattern":
                 regex.compile(value)
@@ -79,6 +83,8 @@ def schema_problem(schema: Json) -> str | None:
         return f"{error.json_path}: {error.message[:300]}"
     except regex.error as error:
         return f"a 'pattern' in it is no regular expression: {error}."
+    except RecursionError:
+        return "it, or a 'pattern' in it, is too deep."
     except (Unresolvable, ValueError):
         return "a '$ref' in it leads nowhere inside the schema, and references to elsewhere are not followed."
     return None
@@ -97,15 +103,15 @@ def _strings(schema: Any) -> Iterator[tuple[str, str]]:
             yield from _strings(value)
 
 
-def _pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
+def _pattern(_: Any, expression: str, value: Any, __: Any) -> Iterator[ValidationError]:
     """`pattern`, within a time: a caller's expression may be made to take for ever."""
     if not isinstance(value, str):
         return
     try:
-        if not regex.search(pattern, value, timeout=_MATCH_S):
-            yield ValidationError(f"{value!r} does not match {pattern!r}")
+        if not regex.search(expression, value, timeout=_MATCH_S):
+            yield ValidationError(f"{value!r} does not match {expression!r}")
     except TimeoutError:
-        yield ValidationError(f"{pattern!r} takes too long to match")
+        yield ValidationError(f"{expression!r} takes too long to match")
 
 
 def unfenced(text: str) -> str:

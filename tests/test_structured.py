@@ -111,6 +111,8 @@ def test_json_mode_gives_json(client: OpenAI, script: Script, model: str) -> Non
     {"type": "json_schema", "name": "has space", "schema": {}},
     {"type": "json_schema", "name": "x", "schema": {"type": "nonsense"}},
     {"type": "json_schema", "name": "x", "schema": {"type": "string", "pattern": "("}},
+    {"type": "json_schema", "name": "x", "schema": {"type": "string", "pattern": "((((a{1000}){1000}){1000}){1000})"}},
+    {"type": "json_schema", "name": "x", "schema": {"type": "string", "pattern": "(" * 5000 + ")" * 5000}},
     {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}},
     {"type": "xml"}, {}, "text",
 ])  # fmt: skip
