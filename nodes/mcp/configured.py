@@ -10,7 +10,10 @@ from typing import Any, Protocol, Self, cast
 from graph.errors import Json, RequestError
 from nodes.mcp import declaration
 from nodes.mcp.declaration import Declaration, Filter, filter_of
-from nodes.mcp.target import Program, Target
+from nodes.mcp.target import Program, Target, Transport
+
+
+_TRANSPORTS: Mapping[str | None, Transport] = {"streamable_http": "http", "sse": "sse", None: "auto"}
 
 
 class Table(Protocol):
@@ -24,6 +27,7 @@ class Table(Protocol):
     args: tuple[str, ...]
     cwd: str | None
     headers: Mapping[str, Any]
+    oauth: object | None
     connector_id: tuple[str, ...]
     description: str | None
     require_approval: Any
@@ -74,7 +78,7 @@ class Configured:
     def takes_authorization(self) -> bool:
         """Whether callers show it credentials of their own: the operator has none for it."""
         shown = {name.lower() for name, _ in self.target.headers}
-        return self.target.program is None and "authorization" not in shown
+        return not (self.target.program or self.target.login or "authorization" in shown)
 
     def is_for(self, owner: str) -> bool:
         return not self.owners or owner in self.owners
@@ -163,5 +167,6 @@ def _target(table: Table) -> Target:
     headers = {name: str(value.get_secret_value()) for name, value in table.headers.items()}
     if token := table.token:
         headers["Authorization"] = f"Bearer {token}"
-    transport = "sse" if table.transport == "sse" else "http"
-    return Target(table.url or "", tuple(sorted(headers.items())), transport=transport, trusted=True)
+    transport = _TRANSPORTS[table.transport]
+    login = table.label if table.oauth is not None else ""
+    return Target(table.url or "", tuple(sorted(headers.items())), transport=transport, login=login, trusted=True)

@@ -15,6 +15,7 @@ from mcp import ClientSession, McpError, types
 from graph.errors import Json
 from nodes.mcp.limits import Limits
 from nodes.mcp.message import failed
+from nodes.mcp.oauth import Grant, Grants
 from nodes.mcp.sse import EventTransport
 from nodes.mcp.stdio import streams
 from nodes.mcp.target import Program, Target
@@ -33,10 +34,11 @@ _ME = types.Implementation(name="graphnexus", version="1")
 class Opener:
     """Opens sessions; what they share is here."""
 
-    def __init__(self, limits: Limits, reach: Reach) -> None:
-        """`reach`: what may be named by others than the operator."""
+    def __init__(self, limits: Limits, reach: Reach, grants: Grants | None = None) -> None:
+        """`reach`: what may be named by others than the operator; `grants`: tokens for servers of his."""
         self._limits = limits
         self._reach = reach
+        self._grants = grants
         #: Read from disk, which takes 100 ms: once for all sessions.
         self._tls = httpx.create_ssl_context()
 
@@ -65,7 +67,7 @@ class Opener:
     @asynccontextmanager
     async def _http(self, target: Target, kwargs: Json) -> AsyncGenerator[ClientSession | None]:
         """None when the server turns it down as one that only speaks SSE does."""
-        transport = AnsweringTransport(self._limits, self._tls, self._reach_of(target))
+        transport = AnsweringTransport(self._limits, self._tls, self._reach_of(target), self._grant_for(target))
         description = StreamableHttpConnection(
             transport="streamable_http",
             url=target.url,
@@ -84,7 +86,7 @@ class Opener:
 
     @asynccontextmanager
     async def _sse(self, target: Target, kwargs: Json, lost: Callable[[], None]) -> AsyncGenerator[ClientSession]:
-        transport = EventTransport(self._limits, self._tls, self._reach_of(target), None, lost)
+        transport = EventTransport(self._limits, self._tls, self._reach_of(target), self._grant_for(target), lost)
         description = SSEConnection(
             transport="sse",
             url=target.url,
@@ -106,6 +108,9 @@ class Opener:
         ):
             await session.initialize()
             yield session
+
+    def _grant_for(self, target: Target) -> Grant | None:
+        return self._grants.of(target.login, self._tls) if self._grants and target.login else None
 
     def _reach_of(self, target: Target) -> Reach:
         return Reach(private=True) if target.trusted else self._reach

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 _SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|password|signature", re.IGNORECASE)
+Transport = Literal["auto", "http", "sse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,11 @@ class Target:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     owner: str = ""
     #: `auto`: streamable HTTP, or SSE where a server turns that down as one that only knows SSE does.
-    transport: Literal["auto", "http", "sse"] = "auto"
+    transport: Transport = "auto"
     #: Instead of a URL.
     program: Program | None = None
+    #: The label of a server whose tokens are kept here.
+    login: str = ""
     #: The operator named it: it may be on any address.
     trusted: bool = False
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from server.settings.models import said
+from server.settings.oauth import McpOAuth
 
 _HEADER_NAME = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 _VARIABLE = r"^[^=\x00]+$"
@@ -79,6 +80,7 @@ class McpServer(BaseModel):
     headers: dict[Annotated[str, Field(pattern=_HEADER_NAME)], HeaderValue] = {}
     authorization: HeaderValue | None = None
     authorization_env: str | None = None
+    oauth: McpOAuth | None = None
     #: Further names by which requests may ask for it.
     connector_id: Names = ()
     description: str | None = None
@@ -101,11 +103,11 @@ class McpServer(BaseModel):
         if (self.url is None) == (self.command is None):
             raise ValueError("it needs `url` or `command`, and not both")
         self._fits_transport()
-        if self.authorization and self.authorization_env:
-            raise ValueError("it takes `authorization` or `authorization_env`, not both")
-        named = [name.lower() for name in self.headers]
-        if "authorization" in named and (self.authorization or self.authorization_env):
-            raise ValueError("it takes `authorization` or an Authorization header, not both")
+        named = "authorization" in (name.lower() for name in self.headers)
+        if sum((named, self.authorization is not None, self.authorization_env is not None, self.oauth is not None)) > 1:
+            raise ValueError(
+                "it takes one of `authorization`, `authorization_env`, an Authorization header and `oauth`"
+            )
         if self.enabled:
             _ = self.token, self.environment
         return self
@@ -114,9 +116,11 @@ class McpServer(BaseModel):
         if self.transport and (self.transport == "stdio") != (self.command is not None):
             wanted = "command" if self.transport == "stdio" else "url"
             raise ValueError(f"the transport {self.transport} needs `{wanted}`")
-        wrong = (
-            ("headers", "authorization", "authorization_env") if self.command else ("args", "env", "env_from", "cwd")
+        of_url, of_command = (
+            ("headers", "authorization", "authorization_env", "oauth"),
+            ("args", "env", "env_from", "cwd"),
         )
+        wrong = of_url if self.command else of_command
         for name in wrong:
             if getattr(self, name):
                 raise ValueError(f"`{name}` goes with `{'url' if self.command else 'command'}`")
