@@ -92,12 +92,9 @@ def _entrance(settings: Settings, label: str) -> "Entrance":
 
 
 async def _login(settings: Settings, store: "Store", entrance: "Entrance", desk: "LoopbackDesk") -> "Credential":
-    import httpx
-
-    from nodes.mcp.authority_wire import Wire
     from nodes.mcp.login import login
 
-    wire = Wire((entrance.url, *entrance.oauth.urls), httpx.create_ssl_context(), settings.mcp_connect_timeout_s)
+    wire = entrance.wire(settings.mcp_connect_timeout_s)
     return await login(entrance, _vault(settings, store), wire, desk)
 
 

@@ -30,11 +30,11 @@ class Refused(OAuthFailed):
 class Wire:
     """For one configured server: `urls` are its own and those that the operator wrote beside it."""
 
-    def __init__(self, urls: Sequence[str], tls: ssl.SSLContext, timeout_s: float) -> None:
+    def __init__(self, urls: Sequence[str], timeout_s: float) -> None:
         self._urls = urls
-        self._tls = tls
         self._timeout_s = timeout_s
         self._private: bool | None = None
+        self._tls: ssl.SSLContext | None = None
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """The whole answer, whatever its status. Raises `OAuthFailed`."""
@@ -42,6 +42,8 @@ class Wire:
         try:
             async with asyncio.timeout(self._timeout_s):
                 address = await self._address(request.url)
+                # Read from disk, which takes 100 ms.
+                self._tls = self._tls or await asyncio.to_thread(httpx.create_ssl_context)
                 async with httpx.AsyncHTTPTransport(verify=self._tls) as transport:
                     answer = await transport.handle_async_request(self._pinned(request, address))
                     return await _whole(request, answer)

@@ -5,7 +5,6 @@ Nothing here asks a person: who has to say yes does so in `graphnexus mcp login`
 
 import asyncio
 import re
-import ssl
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import Context
@@ -37,6 +36,9 @@ class Entrance:
     @property
     def remedy(self) -> str:
         return f"Run `graphnexus mcp login {self.label}`."
+
+    def wire(self, timeout_s: float) -> Wire:
+        return Wire((self.url, *self.oauth.urls), timeout_s)
 
 
 class Said(Protocol):
@@ -199,20 +201,16 @@ class Grants:
     """Of all configured servers; one object a process."""
 
     def __init__(self, entrances: Mapping[str, Entrance], vault: Vault, timeout_s: float) -> None:
-        self._entrances = entrances
-        self._vault = vault
-        self._timeout_s = timeout_s
-        self._open: dict[str, Grant] = {}
+        self._grants = {
+            label: Grant(entrance, vault, entrance.wire(timeout_s)) for label, entrance in entrances.items()
+        }
 
-    def of(self, label: str, tls: ssl.SSLContext) -> Grant:
-        if label not in self._open:
-            entrance = self._entrances[label]
-            wire = Wire((entrance.url, *entrance.oauth.urls), tls, self._timeout_s)
-            self._open[label] = Grant(entrance, self._vault, wire)
-        return self._open[label]
+    def of(self, label: str) -> Grant | None:
+        """None for a server that is not entered by OAuth."""
+        return self._grants.get(label)
 
     async def close(self) -> None:
-        await asyncio.gather(*(grant.close() for grant in self._open.values()))
+        await asyncio.gather(*(grant.close() for grant in self._grants.values()))
 
 
 class Authorized(httpx.AsyncBaseTransport):

@@ -1,7 +1,6 @@
 """Servers that want OAuth: logging in to them, and what happens to tokens then."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,7 +22,6 @@ from tests.mcp.oauth_server import MACHINE, OAuthServer
 from tests.store_graph import Caller, opened
 
 Json = dict[str, Any]
-_TLS = ssl.create_default_context()
 _SEAL = Seal(bytes(32))
 _CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "whisper", "arguments": {"text": "hm"}}}
 
@@ -70,7 +68,7 @@ def entrance(server: OAuthServer, label: str = "guarded", **oauth: Any) -> Entra
 
 
 def wire(server: OAuthServer) -> Wire:
-    return Wire((server.url,), _TLS, 10)
+    return Wire((server.url,), 10)
 
 
 def grant(server: OAuthServer, vault: Vault, **oauth: Any) -> Grant:
@@ -258,7 +256,7 @@ async def test_a_token_is_shown_to_no_other_server_of_that_label(guarded: OAuthS
     ],
 )
 async def test_a_public_server_leads_to_no_private_address_and_not_past_https(place: str, said: str) -> None:
-    public = Wire(("https://8.8.8.8/mcp",), _TLS, 5)
+    public = Wire(("https://8.8.8.8/mcp",), 5)
     with pytest.raises(OAuthFailed, match=said):
         await public.send(httpx.Request("POST", place, content=b"secret"))
 
