@@ -12,7 +12,6 @@ from nodes.mcp import declaration
 from nodes.mcp.declaration import Declaration, Filter, filter_of
 from nodes.mcp.target import Program, Target, Transport
 
-
 _TRANSPORTS: Mapping[str | None, Transport] = {"streamable_http": "http", "sse": "sse", None: "auto"}
 
 

@@ -110,7 +110,7 @@ class Opener:
             yield session
 
     def _grant_for(self, target: Target) -> Grant | None:
-        return self._grants.of(target.login, self._tls) if self._grants and target.login else None
+        return self._grants.of(target.login) if self._grants else None
 
     def _reach_of(self, target: Target) -> Reach:
         return Reach(private=True) if target.trusted else self._reach
