@@ -24,12 +24,14 @@ class FunctionTool:
     @staticmethod
     def offers(tool: Json, namespace: str | None = None) -> Iterator[Offer]:
         name: str = tool["name"]
+        # What openai-agents expects of a function that a hosted search has found.
+        shown = namespace or (name if tool.get("defer_loading") else None)
         yield Offer(
             name=model_name(name, namespace),
             description=tool.get("description") or "",
             parameters=tool.get("parameters") or {"type": "object", "properties": {}},
             strict=tool.get("strict") or None,
-            draft=lambda emitter, call_id: FunctionDraft(emitter.open(_call(call_id, name, namespace))),
+            draft=lambda emitter, call_id: FunctionDraft(emitter.open(_call(call_id, name, shown))),
             deferred=bool(tool.get("defer_loading")),
         )
 

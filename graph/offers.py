@@ -52,8 +52,11 @@ class ChatCall(NamedTuple):
 
 
 def model_name(name: str, namespace: str | None = None) -> str:
-    """The function name a model sees: `namespace__name`, cut with a digest where servers allow no more."""
-    full = f"{namespace}__{name}" if namespace else name
+    """The function name a model sees: `namespace__name`, cut with a digest where servers allow no more.
+
+    A namespace that has the function's own name is that of a function which was found and is of none.
+    """
+    full = f"{namespace}__{name}" if namespace and namespace != name else name
     if len(full) <= NAME_LIMIT:
         return full
     digest = hashlib.sha256(full.encode()).hexdigest()[:8]

@@ -46,8 +46,12 @@ def serves(tool: HostedTool, declared: Json) -> bool:
 
 
 def joined(conversation: Sequence[Entry]) -> list[Json]:
-    """Tools that joined in the course of the conversation: found by a search, or added by the developer."""
-    return [_loaded(tool) for item in toolsets_of(conversation) for tool in item["tools"]]
+    """Tools that joined in the course of the conversation: found by a search, or added by the developer.
+
+    What was found here still says that it had been deferred: calls of it show that.
+    """
+    items = toolsets_of(conversation)
+    return [tool if item.get("execution") == "server" else _loaded(tool) for item in items for tool in item["tools"]]
 
 
 def hidden(offers: Mapping[str, Offer], functions: Mapping[str, Function], conversation: Sequence[Entry]) -> set[str]:

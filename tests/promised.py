@@ -257,6 +257,8 @@ _SEARCH = promises(
     tool_search.query           Tools are found by words, or by the name of their server or namespace.
     tool_search.choice          `tool_choice` and `allowed_tools` hold for tools that are found.
     tool_search.approval        Calls of found tools wait for approvals as others do.
+    tool_search.resumed         What was found before a crash can be called after it.
+    tool_search.agents          openai-agents' `ToolSearchTool` works unchanged.
     tool_search.checked         Deferred tools without a search, or a search without them, are a 400.
     tool_search.secrets         Credentials in what a client says was found are not kept.
     """,

@@ -6,12 +6,13 @@ from typing import Any
 
 import httpx2
 import pytest
-from openai import OpenAI
+from openai import AsyncOpenAI, OpenAI
 
 from tests import mcp_servers
-from tests.conftest import Tell
+from tests.conftest import StartServer, Tell, client_of
 from tests.contract import promise
-from tests.told import output
+from tests.recorder import Recorder
+from tests.told import ended, eventually, output
 from tests.upstream import Script, calls, says, together
 
 Json = dict[str, Any]
@@ -210,3 +211,73 @@ def test_credentials_in_a_found_server_of_the_input_are_not_kept(
     made = client.responses.create(model=model, input=history, tools=tools)
     assert [item.type for item in made.output] == ["mcp_list_tools", "mcp_call", "message"]
     assert "sk-secret" not in client.responses.input_items.list(made.id).to_json()
+
+
+@promise("tool_search.resumed")
+def test_what_was_found_before_the_server_died_can_be_called_by_the_next(
+    start_server: StartServer, recorder: Recorder, script: Script, model: str, many: mcp_servers.Server
+) -> None:
+    script.will(calls("tool_search", query="update a contact"), says("one two").stalls(after=1))
+    script.will(calls("update_contact", key="9"), says("Done."))
+    tools: Any = [SEARCH, many.tool(defer_loading=True)]
+    ours = start_server(GRAPHNEXUS_LEASE_S="1")
+    with client_of(ours, recorder) as client:
+        made = client.responses.create(model=model, input="q", tools=tools, background=True)
+        script.wait_for(2)
+
+        def is_kept() -> None:
+            assert len(client.responses.retrieve(made.id).output) >= 3
+
+        eventually(is_kept, AssertionError)
+        ours.kill()
+        ours.start()
+        done = ended(client, made.id)
+    assert done.status == "completed"
+    kinds = [item.type for item in done.output if item.type != "message"]
+    assert kinds == ["mcp_list_tools", "tool_search_call", "tool_search_output", "mcp_call"]
+    assert "update_contact" in script.seen[2].tool_names()
+
+
+@promise("tool_search.agents")
+async def test_an_agent_searches_the_tools_of_a_server_and_the_client(
+    async_client: AsyncOpenAI, script: Script, model: str, many: mcp_servers.Server
+) -> None:
+    from agents import Agent, HostedMCPTool, OpenAIResponsesModel, RunConfig, Runner, ToolSearchTool, function_tool
+
+    @function_tool(defer_loading=True)
+    def get_weather(city: str) -> str:
+        """The weather in a city."""
+        return f"clear in {city}"
+
+    server: Any = many.tool(defer_loading=True)
+    script.will(calls("tool_search", query="weather"), calls("get_weather", city="Oslo"))
+    script.will(calls("tool_search", query="list a ticket"), calls("list_ticket", key="3"), says("Clear."))
+    responses = OpenAIResponsesModel(model=model, openai_client=async_client)
+    agent = Agent(name="a", model=responses, tools=[ToolSearchTool(), HostedMCPTool(tool_config=server), get_weather])
+    run = Runner.run_streamed(agent, "q", run_config=RunConfig(tracing_disabled=True))
+    async for _ in run.stream_events():
+        pass
+    assert run.final_output == "Clear."
+    told = [message["content"] for message in script.last.messages if message["role"] == "tool"]
+    assert (told[1], told[3]) == ("clear in Oslo", "list ticket 3")
+
+
+@promise("tool_search.client_tools")
+def test_a_function_that_was_found_is_called_in_a_namespace_of_its_own_name(
+    client: OpenAI, script: Script, model: str
+) -> None:
+    script.will(calls("tool_search", query="weather"), *[calls("get_weather", city="Oslo")] * 3)
+    tools: Any = [SEARCH, WEATHER]
+    made: Any = client.responses.create(model=model, input="q", tools=tools)
+    history: Any = [{"role": "user", "content": "q"}]
+    for chained in (True, False):
+        call = made.output[-1]
+        assert (call.name, call.namespace) == ("get_weather", "get_weather")
+        answer: Any = [{"type": "function_call_output", "call_id": call.call_id, "output": "rain"}]
+        history += [*(item.to_dict() for item in made.output), *answer]
+        more: Any = {"input": answer, "previous_response_id": made.id} if chained else {"input": history}
+        made = client.responses.create(model=model, tools=tools, **more)
+        assert set(script.last.tool_names()) == {"get_weather", "tool_search"}
+        said = [call["function"]["name"] for one in script.last.messages for call in one.get("tool_calls") or ()]
+        assert set(said) == {"tool_search", "get_weather"}
+    assert made.output[-1].namespace == "get_weather"
