@@ -4,13 +4,19 @@ from typing import Any
 
 import openai
 import pytest
-from openai import OpenAI
+from openai import AsyncOpenAI, OpenAI
 
 from tests import mcp_servers
+from tests.conftest import Tell
 from tests.contract import promise
 from tests.mcp.approving import answer, guarded, types
 from tests.mcp.told import told
-from tests.upstream import Script, calls, says
+from tests.process import Server
+from tests.sockets import talking
+from tests.told import final, kinds
+from tests.upstream import Script, calls, says, together
+
+WEATHER = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}}
 
 
 @pytest.fixture
@@ -98,3 +104,123 @@ def test_an_unanswered_request_and_an_answer_to_nothing_are_refused(
         client.responses.create(**again, input=[nobody])
     with pytest.raises(openai.BadRequestError, match="is not among the 'tools'"):
         client.responses.create(model=model, previous_response_id=asked.id, input=[answer(asked.output[-1])])
+
+
+# ---------------------------------------------------------------- side by side
+
+
+@promise("approvals.mixed", "stream.order.mcp_call")
+def test_calls_of_one_turn_wait_or_run_each_for_itself(
+    client: OpenAI, tell: Tell, script: Script, model: str, fast: mcp_servers.Server
+) -> None:
+    tools = [fast.tool(require_approval={"always": {"tool_names": ["both"]}, "never": {"read_only": True}}), WEATHER]
+    script.will(
+        together(("both", {"text": "1"}), ("fast_tool", {"text": "2"}), ("weather", {}), ("both", {"text": "3"}))
+    )
+    events = tell(input="Use the tools.", tools=tools)
+    asked = final(events)
+    assert [item["type"] for item in asked["output"]] == [
+        "mcp_list_tools", "mcp_approval_request", "mcp_call", "function_call", "mcp_approval_request"
+    ]  # fmt: skip
+    for request in (asked["output"][1], asked["output"][4]):
+        about = [event for event in events if event.get("item", {}).get("id") == request["id"]]
+        assert [event["type"] for event in about] == ["response.output_item.added", "response.output_item.done"]
+        assert about[0]["item"] == about[1]["item"] == request
+        assert not [event for event in events if event.get("item_id") == request["id"]]
+
+    one, sunny, three = asked["output"][1], asked["output"][3]["call_id"], asked["output"][4]
+    answers: Any = [answer(three["id"]), answer(one["id"], approve=False)]
+    again: Any = {"model": model, "previous_response_id": asked["id"], "tools": tools}
+    with pytest.raises(openai.BadRequestError, match="No tool output found for function call"):
+        client.responses.create(**again, input=answers)
+    output: Any = {"type": "function_call_output", "call_id": sunny, "output": "sunny"}
+    with pytest.raises(openai.BadRequestError, match="No approval response found for approval request"):
+        client.responses.create(**again, input=[output, answer(one["id"], approve=False)])
+    script.will(says("Done."))
+    response = client.responses.create(**again, input=[output, answer(one["id"]), answer(three["id"], approve=False)])
+    assert types(response) == ["mcp_call", "message"]  # what was refused as a whole has decided nothing
+    assert set(told(script)) == {"fast both: 1", "fast: 2", "sunny", "The user did not approve this call."}
+
+
+@promise("approvals.mixed", "stream.order.mcp_call")
+def test_the_call_comes_first_in_the_stream_that_brings_the_yes(
+    tell: Tell, script: Script, asked: Any, fast: mcp_servers.Server
+) -> None:
+    script.will(says("Done."))
+    events = tell(previous_response_id=asked.id, input=[answer(asked.output[-1])], tools=[guarded(fast)])
+    assert kinds(events)[:9] == [
+        "created", "in_progress", "output_item.added", "mcp_call.in_progress", "mcp_call_arguments.delta",
+        "mcp_call_arguments.done", "mcp_call.completed", "output_item.done", "output_item.added",
+    ]  # fmt: skip
+    assert events[2]["item"]["approval_request_id"] == asked.output[-1].id
+
+
+@promise("approvals.mixed")
+def test_an_approved_call_counts_and_obeys_a_choice(
+    client: OpenAI, script: Script, model: str, asked: Any, fast: mcp_servers.Server
+) -> None:
+    script.will(calls("fast_tool", text="more"), says("Done."))
+    choice: Any = {"type": "mcp", "server_label": "fast", "name": "fast_tool"}
+    again: Any = {"model": model, "previous_response_id": asked.id, "tools": [fast.tool()]}
+    response = client.responses.create(**again, input=[answer(asked.output[-1])], max_tool_calls=1, tool_choice=choice)
+    assert types(response) == ["mcp_call", "message"]
+    assert "tool_choice" not in script.last.body
+    script.will(calls("fast_tool", text="forced"))
+    forced = client.responses.create(model=model, input="q", tools=[guarded(fast)], tool_choice=choice)
+    assert script.last.body["tool_choice"]["function"]["name"] == "fast_tool"
+    assert types(forced) == ["mcp_list_tools", "mcp_approval_request"]
+
+
+@promise("approvals.answered", "approvals.once")
+def test_branches_and_conversations_go_on_from_one_yes(
+    client: OpenAI, script: Script, model: str, fast: mcp_servers.Server
+) -> None:
+    conversation = client.conversations.create().id
+    script.will(calls("both", text="c"), says("Done."), says("And?"), says("Branch."))
+    tools = [guarded(fast)]
+    asked = client.responses.create(model=model, input="Use it.", tools=tools, conversation=conversation)
+    before = fast.counts()["tools/call"]
+    yes = answer(asked.output[-1])
+    response = client.responses.create(model=model, input=[yes], tools=tools, conversation=conversation)
+    assert types(response) == ["mcp_call", "message"]
+    more = client.responses.create(model=model, input="And?", tools=tools, conversation=conversation)
+    assert types(more) == ["message"]
+    branch = client.responses.create(model=model, previous_response_id=asked.id, tools=tools)
+    assert types(branch) == ["mcp_call", "message"]
+    assert told(script) == ["fast both: c"]
+    assert fast.counts()["tools/call"] == before + 1
+
+
+@promise("approvals.stateless")
+def test_a_web_socket_asks_and_is_answered(
+    server: Server, log_watch: None, script: Script, model: str, fast: mcp_servers.Server
+) -> None:
+    script.will(calls("fast_tool", text="w"), says("Done."))
+    with talking(server) as talk:
+        asked = talk.ask(model=model, input="Use it.", tools=[guarded(fast)], store=False)
+        yes = answer(asked["output"][-1]["id"])
+        done = talk.ask(model=model, input=[yes], tools=[guarded(fast)], store=False, previous_response_id=asked["id"])
+    assert [item["type"] for item in done["output"]] == ["mcp_call", "message"]
+    assert done["output"][0]["output"] == "fast: w"
+
+
+@promise("approvals.sdk")
+@pytest.mark.parametrize("approve", [True, False])
+async def test_openai_agents_asks_its_function(
+    async_client: AsyncOpenAI, script: Script, model: str, fast: mcp_servers.Server, approve: bool
+) -> None:
+    from agents import Agent, HostedMCPTool, OpenAIResponsesModel, RunConfig, Runner
+
+    seen: list[Any] = []
+
+    def decide(request: Any) -> Any:
+        seen.append((request.data.name, request.data.arguments))
+        return {"approve": approve, **({} if approve else {"reason": "Not today."})}
+
+    hosted = HostedMCPTool(tool_config=guarded(fast), on_approval_request=decide)
+    responses = OpenAIResponsesModel(model=model, openai_client=async_client)
+    agent = Agent(name="Careful", model=responses, tools=[hosted])
+    script.will(calls("fast_tool", text="sdk"), says("Done."))
+    ran = await Runner.run(agent, "Use the tool.", run_config=RunConfig(tracing_disabled=True))
+    assert (ran.final_output, seen) == ("Done.", [("fast_tool", '{"text": "sdk"}')])
+    assert told(script) == ["fast: sdk" if approve else "The user did not approve this call. Reason: Not today."]
