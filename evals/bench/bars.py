@@ -74,7 +74,7 @@ CASES = (
 
 async def cost(process: Process, load: Load, case: Case, requests: int) -> Cost:
     """CPU a request."""
-    times = 1 if "-d" in case.question.model else max(1, requests // case.at_once)
+    times = 3 if "-d" in case.question.model else max(1, requests // case.at_once)
     before = process.cpu_s()
     took = await load.ask(case.question, case.at_once, times)
     return Cost((process.cpu_s() - before) / len(took) * 1000, median(took))
