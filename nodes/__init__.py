@@ -5,11 +5,12 @@ from typing import Any
 
 from graph.ports import HostedTool
 from nodes.mcp import Mcp
+from nodes.premises import Premises
 from nodes.tool_search import ToolSearch
 
 #: Every kind of tool that runs here, one line a tool: its kind, and what builds it. That is given the settings that
-#: begin with the kind, and whether the server is one that only this machine can reach.
-HOSTED_TOOLS: Mapping[str, Callable[[Mapping[str, Any], bool], HostedTool]] = {
+#: begin with the kind, and what there is to know of the server.
+HOSTED_TOOLS: Mapping[str, Callable[[Mapping[str, Any], Premises], HostedTool]] = {
     "mcp": Mcp.from_settings,
     # The last: it finds tools of those before.
     "tool_search": ToolSearch.from_settings,

@@ -13,6 +13,8 @@ from graph.policy import Rule
 from graph.ports import HostedTool
 from graph.runner import Limits, Runner
 from nodes import HOSTED_TOOLS
+from nodes.mcp.credential import Vault
+from nodes.premises import Premises
 from nodes.upstreams.discovery import discover
 from nodes.upstreams.registry import Registry
 from nodes.upstreams.upstream import Patience, Upstream
@@ -93,7 +95,8 @@ def _models(settings: Settings) -> Registry:
 
 async def _tools(settings: Settings, store: Store) -> list[HostedTool]:
     alone = settings.loopback and not settings.api_keys and not await store.keys.list()
-    return [build(settings.of(kind), alone) for kind, build in HOSTED_TOOLS.items()]
+    premises = Premises(alone, Vault(store.credentials, seal_of(settings)))
+    return [build(settings.of(kind), premises) for kind, build in HOSTED_TOOLS.items()]
 
 
 def _limits(settings: Settings) -> Limits:

@@ -19,6 +19,7 @@ from graph.errors import Json
 from nodes.mcp.failure import ServerFailed, timed_out
 from nodes.mcp.limits import Limits
 from nodes.mcp.message import failed
+from nodes.mcp.oauth import Grants
 from nodes.mcp.opening import Opener
 from nodes.mcp.target import Target
 from nodes.reach import Reach
@@ -32,9 +33,9 @@ _GOODBYE_S = 2
 class Sessions:
     """Asks servers, over a kept session where there is one. Raises `ServerFailed`."""
 
-    def __init__(self, limits: Limits, reach: Reach) -> None:
+    def __init__(self, limits: Limits, reach: Reach, grants: Grants | None = None) -> None:
         self._limits = limits
-        self._opener = Opener(limits, reach)
+        self._opener = Opener(limits, reach, grants)
         self._connections: dict[Target, _Connection] = {}
         #: Those too that were replaced and still answer somebody.
         self._living: set[_Connection] = set()

@@ -16,9 +16,11 @@ from nodes.mcp import declaration
 from nodes.mcp.configured import Servers
 from nodes.mcp.declaration import Declaration
 from nodes.mcp.failure import ServerFailed
-from nodes.mcp.function import McpFunction, is_listed_tool, is_read_only, listed_tool, model_names
+from nodes.mcp.function import McpFunction, is_listed_tool, is_read_only, model_names
 from nodes.mcp.limits import Limits
-from nodes.mcp.result import cleaned
+from nodes.mcp.listed import listed_tools
+from nodes.mcp.oauth import Grants, entrances
+from nodes.premises import Premises
 from nodes.reach import OutOfReach, Reach, Unresolved
 
 if TYPE_CHECKING:
@@ -33,21 +35,23 @@ class Mcp:
     kind = "mcp"
     types: Sequence[str] = ("mcp",)
 
-    def __init__(self, reach: Reach, servers: Servers, limits: Limits) -> None:
-        """`reach`: what requests may name the URL of; `servers`: those of the operator."""
+    def __init__(self, reach: Reach, servers: Servers, limits: Limits, grants: Grants) -> None:
+        """`reach`: what requests may name the URL of; `servers`: the operator's, `grants`: tokens for them."""
         self._reach = reach
         self._servers = servers
         self._limits = limits
+        self._grants = grants
         self._sessions: Sessions | None = None
         self._building = asyncio.Lock()
 
     @classmethod
-    def from_settings(cls, values: Mapping[str, Any], alone: bool) -> Self:
-        """`values` are the settings that begin with `mcp_`; `alone`: only this machine can reach the server."""
+    def from_settings(cls, values: Mapping[str, Any], premises: Premises) -> Self:
+        """`values` are the settings that begin with `mcp_`."""
         private: bool | None = values["allow_private"]
         limits = Limits(connect_timeout_s=values["connect_timeout_s"], call_timeout_s=values["call_timeout_s"])
-        reach = Reach(loopback=alone and private is None, private=bool(private))
-        return cls(reach, Servers.of(values["server"]), limits)
+        reach = Reach(loopback=premises.alone and private is None, private=bool(private))
+        grants = Grants(entrances(values["server"]), premises.vault, limits.connect_timeout_s)
+        return cls(reach, Servers.of(values["server"]), limits, grants)
 
     def check(self, tool: Json, param: str) -> Json:
         declaration.check(tool, param)
@@ -64,7 +68,7 @@ class Mcp:
         await asyncio.gather(*(self._refuse_private(server) for server in servers if not server.target.trusted))
         sessions = await self._ready()
         listings = [_Listing(server, opening) for server in servers]
-        await asyncio.gather(*(listing.fill(sessions) for listing in listings))
+        await asyncio.gather(*(listing.fill(sessions, self._limits) for listing in listings))
         for listing in listings:
             if listing.failure and not listing.server.fallback:
                 raise _connector_failed(listing.server, listing.failure)
@@ -73,13 +77,19 @@ class Mcp:
     async def close(self) -> None:
         if self._sessions:
             await self._sessions.close()
+        await self._grants.close()
 
     async def _ready(self) -> "Sessions":
         """`mcp` takes most of a second to import: not before it is needed, and not on the loop."""
         if self._sessions is None:
             async with self._building:
-                self._sessions = self._sessions or await asyncio.to_thread(_sessions, self._limits, self._reach)
+                self._sessions = self._sessions or await asyncio.to_thread(self._begun)
         return self._sessions
+
+    def _begun(self) -> "Sessions":
+        from nodes.mcp.session import Sessions
+
+        return Sessions(self._limits, self._reach, self._grants)
 
     async def _refuse_private(self, server: Declaration) -> None:
         url = urlsplit(server.target.url)
@@ -118,7 +128,7 @@ class _Listing:
         else:
             self.tools = self._allowed(known)
 
-    async def fill(self, sessions: "Sessions") -> None:
+    async def fill(self, sessions: "Sessions", limits: Limits) -> None:
         if self._item is None:
             return
         try:
@@ -128,7 +138,7 @@ class _Listing:
             self._item.phase("failed")
             self._item.close(tools=[], error=_with_fallback(self.server, self.server.target.redacted(failure.message)))
             return
-        self.tools = self._allowed([listed_tool(cleaned(tool)) for tool in found])
+        self.tools = self._allowed(await asyncio.to_thread(listed_tools, found, self.server.target, limits))
         self._item.phase("completed")
         self._item.close(tools=self.tools)
 
@@ -179,9 +189,3 @@ async def _asked(sessions: "Sessions", server: Declaration, name: str, arguments
 
 def _with_fallback(server: Declaration, failure: str) -> str:
     return f"{failure} {server.fallback}" if server.fallback else failure
-
-
-def _sessions(limits: Limits, reach: Reach) -> "Sessions":
-    from nodes.mcp.session import Sessions
-
-    return Sessions(limits, reach)

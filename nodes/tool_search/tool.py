@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from graph.errors import Json, RequestError
 from graph.ports import Function, Opening
+from nodes.premises import Premises
 from nodes.tool_search.function import SearchFunction
 
 _NAME = "tool_search"
@@ -20,7 +21,7 @@ class ToolSearch:
     types: Sequence[str] = ("tool_search",)
 
     @classmethod
-    def from_settings(cls, values: Mapping[str, Any], alone: bool) -> Self:
+    def from_settings(cls, values: Mapping[str, Any], premises: Premises) -> Self:
         return cls()
 
     def check(self, tool: Json, param: str) -> Json:

@@ -1,0 +1,13 @@
+"""What hosted tools are told of the server they run in, beside their settings."""
+
+from dataclasses import dataclass
+
+from nodes.mcp.credential import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Premises:
+    #: Only this machine can reach the server, and without a key.
+    alone: bool
+    #: Where what the operator was granted elsewhere is kept.
+    vault: Vault
