@@ -30,7 +30,7 @@ class Toolbox:
 
     @property
     def deferred(self) -> list[Deferred]:
-        return [*_clients(self.declared), *_hosted(self.declared, self.functions)]
+        return [*_clients(self.declared), *_hosted(self.functions)]
 
     def show(self, item: Json) -> OpenItem:
         self.shown.append(self.emitter.open(item))
@@ -98,10 +98,9 @@ def _singles(tool: Json) -> Iterator[Json]:
         yield tool
 
 
-def _hosted(declared: Sequence[Json], functions: Mapping[str, Function]) -> Iterator[Deferred]:
-    about = {tool.get("server_label"): tool.get("server_description") or "" for tool in declared}
+def _hosted(functions: Mapping[str, Function]) -> Iterator[Deferred]:
     for function in functions.values():
         if function.deferred:
             label, name = function.origin
             tool: Json = {"type": function.kind, "server_label": label, "allowed_tools": [name]}
-            yield Deferred(function.name, function.description, function.parameters, label, about.get(label, ""), tool)
+            yield Deferred(function.name, function.description, function.parameters, label, function.about, tool)

@@ -126,6 +126,8 @@ class Function(Protocol):
     #: Where it comes from and what it is called there, as an approval request says it: `server_label`, `name`. A tool
     #: without servers says its kind.
     origin: tuple[str, str]
+    #: What is said of where it comes from; may be empty.
+    about: str
     #: Whether the caller wants to be asked before it is called; None where he does not say.
     wants_approval: bool | None
     #: Whether somebody is asked where neither caller nor operator says.

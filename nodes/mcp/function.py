@@ -37,6 +37,7 @@ class McpFunction:
     parameters: Json = field(init=False)
     repeatable: bool = field(init=False)
     origin: tuple[str, str] = field(init=False)
+    about: str = field(init=False)
     wants_approval: bool | None = field(init=False)
     deferred: bool = field(init=False)
     #: A caller who says nothing is asked. Source: CONTRACT of the Responses API, "mcp".
@@ -50,6 +51,7 @@ class McpFunction:
         self.repeatable = is_read_only(self.listed)
         self.deferred = self.server.deferred
         self.origin = (self.server.label, self.listed["name"])
+        self.about = self.server.description or ""
         self.wants_approval = self.server.approval.wanted(self.listed["name"], self.repeatable)
 
     def item(self) -> Json:
