@@ -32,6 +32,15 @@ class Limits:
     resumptions: int = 20
     #: Tools taken of one server.
     tools: int = 1000
+    #: All tools of one server together, as they are shown.
+    listing_bytes: int = 2_000_000
+    #: Of a tool.
+    name_chars: int = 200
+    description_chars: int = 8_000
+    schema_bytes: int = 256_000
+    schema_depth: int = 64
+    #: Of a tool's schema: its parts once every reference is followed.
+    schema_nodes: int = 10_000
     #: Of a result: what the item shows.
     output_chars: int = 1_000_000
     #: Of a result: what the model reads as text.
