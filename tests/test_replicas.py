@@ -11,13 +11,13 @@ import openai
 import pytest
 from openai import OpenAI
 
-from tests import postgres
+from tests import mcp_servers, postgres
 from tests.conftest import check_log, client_of
 from tests.contract import promise
 from tests.process import Server
 from tests.recorder import Recorder
 from tests.told import deltas, ended, eventually, final
-from tests.upstream import Script, Upstream, says
+from tests.upstream import Script, Upstream, says, together
 
 SECRET = "a secret that both know"
 
@@ -144,6 +144,40 @@ def test_a_stream_that_broke_off_is_asked_for_again_at_the_other_server(
     go_on.set()
     last: Any = list(again)[-1]
     assert last.response.output_text == "one two three"
+
+
+@promise("approvals.replicas", "approvals.background")
+def test_requests_of_one_server_are_decided_at_both_and_one_response_goes_on(
+    servers: list[Server], pair: Pair, script: Script, model: str
+) -> None:
+    def post(at: int, id: str, approve: bool = True) -> httpx2.Response:
+        return httpx2.post(f"{servers[at % 2].url}/approvals/{id}", json={"approve": approve}, timeout=20)
+
+    with mcp_servers.serve("fast") as fast, ThreadPoolExecutor(8) as pool:
+        tool: Any = fast.tool(require_approval="always")
+        two = together(("both", {"text": "1"}), ("both", {"text": "2"}), ids=["call_1", "call_2"])
+        script.will(two, says("Done."), two, says("Done."))
+        made = ended(pair.a, pair.a.responses.create(model=model, input="q", tools=[tool], background=True).id)
+        waiting = [item.id for item in made.output if item.type == "mcp_approval_request"]
+        decided = list(pool.map(lambda at: post(at, waiting[at // 2 % 2]), range(8)))
+        assert [answer.status_code for answer in decided] == [200] * 8, [answer.text for answer in decided]
+        (next_id,) = {answer.json()["next_response_id"] for answer in decided} - {None}
+        followed: Any = ended(pair.b, next_id)
+        assert [item.type for item in followed.output] == ["mcp_call", "mcp_call", "message"]
+        assert [item.output for item in followed.output[:2]] == ["fast both: 1", "fast both: 2"]
+        assert fast.counts()["tools/call"] == 2
+
+        asked = pair.b.responses.create(model=model, input="q", tools=[tool])
+        waiting = [item.id for item in asked.output if item.type == "mcp_approval_request"]
+        told = list(pool.map(lambda at: post(at, waiting[0], approve=at < 4), range(8)))
+        assert sorted(answer.status_code for answer in told) == [200] * 4 + [409] * 4
+        yes: Any = [
+            {"type": "mcp_approval_response", "approval_request_id": id, "approve": id != waiting[0]} for id in waiting
+        ]
+        if told[0].status_code == 200:
+            yes[0]["approve"] = True
+        done = pair.a.responses.create(model=model, previous_response_id=asked.id, input=yes, tools=[tool])
+        assert done.output_text == "Done."
 
 
 @pytest.fixture

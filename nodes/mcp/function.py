@@ -112,19 +112,6 @@ class McpFunction:
         return {**error, "message": self.server.target.redacted(str(error["message"]))[:2000]}
 
 
-def listed_tool(tool: Json) -> Json:
-    """A tool as a server describes it → as `mcp_list_tools` shows it."""
-    annotations = tool.get("annotations")
-    read_only = cast(Json, annotations).get("readOnlyHint") is True if isinstance(annotations, dict) else False
-    description, schema = tool.get("description"), tool.get("inputSchema")
-    return {
-        "name": tool["name"],
-        "description": description if isinstance(description, str) else None,
-        "input_schema": schema if isinstance(schema, dict) else {"type": "object", "properties": {}},
-        "annotations": {"read_only": read_only},
-    }
-
-
 def model_names(tools: Sequence[tuple[str, str]], taken: Collection[str]) -> list[str]:
     """Names for the model, of (label, tool name): the tool's own where it is fit and nobody else has it."""
     own = Counter([*taken, *(name for _, name in tools)])

@@ -1,0 +1,102 @@
+"""Approvals over time: restarts and crashes between asking, answering and calling; what goes when nobody needs it."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from checkpoints import open_sqlite
+from checkpoints.approvals import KEPT_S
+from checkpoints.retention import Ages
+from graph.approvals import Answer, Decision
+from graph.ids import new_id
+from tests import mcp_servers
+from tests.conftest import StartServer, client_of
+from tests.contract import promise
+from tests.forest import query
+from tests.mcp.approving import answer, decide, guarded, ids, listed, requests_of, types
+from tests.mcp.told import told
+from tests.recorder import Recorder
+from tests.store_graph import Caller
+from tests.told import ended, eventually
+from tests.upstream import Script, calls, says
+
+Json = dict[str, Any]
+
+
+@promise("approvals.durable")
+async def test_kill_9_between_asking_deciding_calling_and_answering(
+    start_server: StartServer,
+    recorder: Recorder,
+    script: Script,
+    model: str,
+    fast: mcp_servers.Server,
+    slow: mcp_servers.Server,
+) -> None:
+    server = start_server()
+    client = client_of(server, recorder)
+    script.will(calls("fast_tool", text="later"), calls("slow_tool", seconds=20))
+    later = client.responses.create(model=model, input="q", tools=[guarded(fast)])
+    made = client.responses.create(model=model, input="q", tools=[guarded(slow)], background=True)
+    (waiting,) = requests_of(ended(client, made.id))
+    server.kill()
+
+    # As a process leaves it that dies between its decision and what it has begun of it.
+    next_id = new_id("resp_")
+    async with open_sqlite(server.data_dir / "kept" / "graphnexus.db") as store:
+        decided = await store.approvals.resolve("local", waiting, Decision(True, door="endpoint"), next_id)
+        assert decided and decided.due and decided.due.next_response_id == next_id
+    before = slow.counts()["tools/call"]
+    server.start()
+    eventually(lambda: one_more(slow, before), AssertionError)
+    server.kill()
+
+    script.will(says("I do not know."), says("Done."))
+    server.start()
+    followed: Any = ended(client, next_id)
+    assert types(followed) == ["mcp_call", "message"]
+    call = followed.output[0]
+    assert (call.status, call.approval_request_id) == ("failed", waiting)
+    assert "not known to be safe to repeat" in call.error.message
+    assert slow.counts()["tools/call"] == before + 1
+
+    plain = httpx2.Client(base_url=server.url)
+    assert ids(listed(plain)) == requests_of(later)
+    done = client.responses.create(
+        model=model, previous_response_id=later.id, input=[answer(later.output[-1])], tools=[guarded(fast)]
+    )
+    assert types(done) == ["mcp_call", "message"]
+    assert told(script) == ["fast: later"]
+    assert decide(plain, waiting)["next_response_id"] == next_id
+
+
+def one_more(server: mcp_servers.Server, before: int) -> None:
+    assert server.counts()["tools/call"] == before + 1
+
+
+@promise("approvals.retained")
+async def test_requests_go_with_their_response_and_loose_decisions_later(
+    caller: Caller, name: str, tmp_path: Path
+) -> None:
+    store = caller.store
+    asking = (await caller.ask("Question")).record["id"]
+    await store.approvals.ask("local", asking, [request("mcpr_listed")], alone=True)
+    await store.approvals.decide("local", [Answer(request("mcpr_\0loose"), Decision(True, "for\0ever"))])
+    assert await store.approvals.use("local", "mcpr_\0loose", "mcp_1") == "mcp_1"
+    assert await store.approvals.use("local", "mcpr_\0loose", "mcp_2") == "mcp_1"
+    assert await store.approvals.find("local", "mcpr_listed")
+    assert await store.approvals.find("other", "mcpr_listed") is None
+    await store.retention.prune(Ages())
+    assert await store.approvals.find("local", "mcpr_\0loose")
+    old = KEPT_S + 60
+    query(name, tmp_path / "store.db", f"UPDATE approval SET decided_at = decided_at - {old}, created_at = 0")
+    assert (await store.retention.prune(Ages())).leftovers == 1
+    assert await store.approvals.find("local", "mcpr_\0loose") is None
+    assert await store.approvals.find("local", "mcpr_listed")
+    await store.responses.expire(asking, -60)
+    await store.retention.prune(Ages())
+    assert query(name, tmp_path / "store.db", "SELECT COUNT(*) FROM approval")[0][0] == 0
+
+
+def request(id: str) -> Json:
+    return {"id": id, "type": "mcp_approval_request", "server_label": "a", "name": "b", "arguments": "{}"}
