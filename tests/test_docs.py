@@ -79,6 +79,13 @@ def test_the_examples_of_tool_search_find_a_tool_and_call_it(demo: Server) -> No
             run(code.replace("http://127.0.0.1:9000/mcp", server.url), demo, names)
 
 
+def test_the_examples_of_approvals_do_what_they_say(demo: Server) -> None:
+    names: dict[str, object] = {}
+    with mcp_servers.serve("sums") as server:
+        for code in blocks(ROOT / "docs/approvals.md", "python"):
+            run(code.replace("http://127.0.0.1:9000/mcp", server.url), demo, names)
+
+
 def test_the_picture_of_the_graph_is_the_graph() -> None:
     picture = build(list(HOSTED_TOOLS)).compile().get_graph().draw_mermaid().strip()
     assert picture in README
