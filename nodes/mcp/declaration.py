@@ -9,6 +9,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from graph.errors import Json, RequestError
+from nodes.mcp.secret import shown_url
 from nodes.mcp.target import Target
 
 _LABEL = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,63}")
@@ -109,10 +110,12 @@ def filter_of(value: Any) -> Filter:
 
 
 def echo(tool: Json) -> Json:
-    """As `response.tools` shows it: `headers` and `authorization` never are."""
-    shown = ("server_label", "server_url", "server_description", "allowed_tools")
+    """As `response.tools` shows it: `headers`, `authorization` and secrets in the URL never are."""
+    shown = ("server_label", "server_description", "allowed_tools")
+    url = tool.get("server_url")
     return {
         "type": "mcp",
+        "server_url": shown_url(url) if url else None,
         **{name: tool.get(name) for name in shown},
         **({"connector_id": tool["connector_id"]} if tool.get("connector_id") else {}),
         "headers": None,

@@ -83,7 +83,7 @@ class McpFunction:
             shown.phase("failed")
             error = self._redacted_error(failure.error)
             raise ToolFailed(error["message"], {**fields, "status": "failed", "error": error}) from None
-        result = self._redacted(result_of(answer))
+        result = self._redacted(result_of(answer, self.limits))
         if result.failed:
             shown.phase("failed")
             raise self._execution_failed(result, fields)
@@ -104,8 +104,9 @@ class McpFunction:
 
     def _redacted(self, result: Result) -> Result:
         for part in result.parts:
-            if "text" in part:
-                part["text"] = self.server.target.redacted(part["text"])
+            for name in ("text", "note"):
+                if part.get(name):
+                    part[name] = self.server.target.redacted(part[name])
         return result
 
     def _redacted_error(self, error: Json) -> Json:

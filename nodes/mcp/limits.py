@@ -41,6 +41,8 @@ class Limits:
     schema_depth: int = 64
     #: Of a tool's schema: its parts once every reference is followed.
     schema_nodes: int = 10_000
+    #: Parts of a result that are looked at.
+    result_parts: int = 1000
     #: Of a result: what the item shows.
     output_chars: int = 1_000_000
     #: Of a result: what the model reads as text.

@@ -1,10 +1,10 @@
 """Where a server is and what it is shown."""
 
-import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-_SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|password|signature", re.IGNORECASE)
+from nodes.mcp.secret import redacted, secrets_of
+
 Transport = Literal["auto", "http", "sse"]
 
 
@@ -23,7 +23,7 @@ class Program:
 class Target:
     """A server, the credentials it is shown, and on whose behalf: what has the same shares a session."""
 
-    url: str = ""
+    url: str = field(default="", repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     owner: str = ""
     #: `auto`: streamable HTTP, or SSE where a server turns that down as one that only knows SSE does.
@@ -38,8 +38,4 @@ class Target:
     def redacted(self, text: str) -> str:
         """`text` without the credentials, should the server have repeated them."""
         shown = [*self.headers, *(self.program.environment if self.program else ())]
-        for name, value in shown:
-            for secret in {value, value.removeprefix("Bearer ")}:
-                if len(secret) >= 8 and _SECRET_NAME.search(name):
-                    text = text.replace(secret, "[redacted]")
-        return text
+        return redacted(text, secrets_of(shown, self.url))
