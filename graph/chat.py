@@ -135,6 +135,13 @@ class Chat:
         elif id in self.awaiting:
             self._answer(id, denial(item))
 
+    def listing(self, item: Item) -> None:
+        """That a server cannot be used: a response only goes on then if the operator has words for it."""
+        if isinstance(item.get("error"), str):
+            self._end_assistant()
+            said = f"The tools of the MCP server '{item['server_label']}' are not available: {item['error']}"
+            self._say({"role": "system", "content": said})
+
     def mcp_call(self, item: Item) -> None:
         """A hosted call that came back from a client which keeps its own history."""
         if item.get("status") == "incomplete":
@@ -243,6 +250,7 @@ _TOLD: dict[str, Callable[[Chat, Item], None]] = {
     "reasoning": Chat.reasoning,
     "compaction": Chat.compaction,
     "mcp_call": Chat.mcp_call,
+    "mcp_list_tools": Chat.listing,
     RESPONSE: Chat.approval,
 }
 

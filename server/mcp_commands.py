@@ -23,6 +23,17 @@ _DATA = ("data_dir",)
 Label = Annotated[str, typer.Argument(help="As the settings file calls the server.")]
 
 
+@mcp.command("list")
+@flags.with_settings((*_DATA, "mcp_connect_timeout_s"))
+def list_(settings: Settings, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Ask every configured server for its tools. The exit status is 1 when one of them does not answer."""
+    from server import mcp_servers
+
+    standings = asyncio.run(mcp_servers.found(settings))
+    print(mcp_servers.as_json(standings) if as_json else mcp_servers.as_text(standings))
+    sys.exit(any(standing.state == "down" for standing in standings))
+
+
 @mcp.command("login")
 @flags.with_settings((*_DATA, "mcp_connect_timeout_s"))
 def login(

@@ -1,0 +1,44 @@
+"""How the operator's servers stand: asked one and all, for those who look after them."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from nodes.mcp.configured import Configured
+from nodes.mcp.failure import ServerFailed
+from nodes.mcp.limits import Limits
+from nodes.mcp.oauth import Grants
+from nodes.mcp.session import Sessions
+from nodes.reach import Reach
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    label: str
+    #: As the settings call it; empty if the server is disabled.
+    transport: str
+    state: Literal["reachable", "down", "disabled"]
+    #: How many it lists.
+    tools: int | None = None
+    #: Without secrets, fit for the operator's eyes.
+    error: str | None = None
+
+
+async def standings(servers: Sequence[Configured], limits: Limits, grants: Grants | None) -> list[Standing]:
+    """Of each server, in their order. Takes no longer than one session may take to open."""
+    sessions = Sessions(limits, Reach(), grants)
+    try:
+        return await asyncio.gather(*(_standing(server, sessions) for server in servers))
+    finally:
+        await sessions.close()
+
+
+async def _standing(server: Configured, sessions: Sessions) -> Standing:
+    target = server.target
+    transport = "stdio" if target.program else "sse" if target.transport == "sse" else "streamable_http"
+    try:
+        tools = await sessions.tools(target)
+    except ServerFailed as failure:
+        return Standing(server.label, transport, "down", error=target.redacted(failure.message))
+    return Standing(server.label, transport, "reachable", len(tools))
