@@ -109,7 +109,7 @@ class McpServer(BaseModel):
                 "it takes one of `authorization`, `authorization_env`, an Authorization header and `oauth`"
             )
         if self.enabled:
-            _ = self.token, self.environment
+            _ = self.token, self.environment, self.oauth and (self.oauth.id, self.oauth.secret)
         return self
 
     def _fits_transport(self) -> None:

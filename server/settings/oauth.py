@@ -41,19 +41,21 @@ class McpOAuth(BaseModel):
         for name in ("client_id", "client_secret"):
             if getattr(self, name) and getattr(self, f"{name}_env"):
                 raise ValueError(f"it takes `{name}` or `{name}_env`, not both")
-        if self.secret and not self.id:
+        named, proven = self.client_id or self.client_id_env, self.client_secret or self.client_secret_env
+        if proven and not named:
             raise ValueError("`client_secret` goes with `client_id`")
-        if self.grant == "client_credentials" and not (self.id and self.secret):
+        if self.grant == "client_credentials" and not proven:
             raise ValueError("client_credentials needs `client_id` and `client_secret`")
         return self
 
     @property
     def id(self) -> str | None:
+        """Raises `ValueError` when its variable is not set."""
         return said(self.client_id_env) if self.client_id_env else self.client_id
 
     @property
     def secret(self) -> str | None:
-        """Raises `ValueError` when its variable is not set."""
+        """As `id`."""
         if self.client_secret_env:
             return said(self.client_secret_env)
         return self.client_secret.get_secret_value() if self.client_secret else None

@@ -1,6 +1,7 @@
 """`graphnexus mcp login` beside a running server, and what the server does with and without it."""
 
 import os
+import re
 import subprocess
 import sys
 import urllib.request
@@ -14,6 +15,7 @@ from openai import APIStatusError, OpenAI
 
 from nodes.mcp.authority_wire import OAuthFailed
 from server.mcp_desk import open_desk
+from server.settings import BadSetting, load
 from tests.conftest import StartServer, client_of
 from tests.contract import promise
 from tests.mcp import oauth_server
@@ -22,6 +24,7 @@ from tests.process import ROOT, free_port
 from tests.recorder import Recorder
 from tests.upstream import Script, calls, says
 
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.S | re.M)
 TOOL: Any = {"type": "mcp", "server_label": "guarded", "require_approval": "never"}
 
 
@@ -99,6 +102,21 @@ def test_a_login_opens_a_server_for_one_that_is_running_and_a_logout_closes_it(
     kept = b"".join(path.read_bytes() for path in ours.data_dir.rglob("*") if path.is_file())
     everywhere = kept + terminal.said.encode() + ours.log().encode()
     assert not [secret for secret in seen["secrets"] if secret.encode() in everywhere]
+
+
+@promise("mcp.oauth.login")
+def test_the_documentation_shows_settings_that_are_right(tmp_path: Path) -> None:
+    shown = [code for language, code in _BLOCK.findall((ROOT / "docs/mcp-oauth.md").read_text()) if language == "toml"]
+    assert len(shown) == 3
+    path = tmp_path / "graphnexus.toml"
+    for code in shown:
+        path.write_text(re.sub(r'_env = "\w+"', ' = "secret"', code))
+        assert load({}, path).mcp_server[0].oauth
+    path.write_text(shown[2])
+    with pytest.raises(BadSetting, match="the variable STOCK_SECRET is not set"):
+        load({}, path)
+    path.write_text(shown[2].replace("[[mcp_server]]", "[[mcp_server]]\nenabled = false"))
+    assert not load({}, path).mcp_server[0].enabled
 
 
 @promise("mcp.oauth.login.refused")
