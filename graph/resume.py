@@ -16,8 +16,8 @@ _INTERRUPTED = (
     "it is not known to be safe to repeat."
 )
 _MADE_BEFORE = (
-    "This call was approved once, and made by a response that did not come to its end. It was not made again, because "
-    "it is not known to be safe to repeat."
+    "This call was approved once, and begun by another response, which has not come to its end. It was not made again, "
+    "because it is not known to be safe to repeat."
 )
 
 

@@ -12,6 +12,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential
 
 from checkpoints import Store, Swept
 from checkpoints.engine import DurableEngine, Notice
+from graph.approvals import Due
 from graph.background import Background
 from graph.errors import StoreUnavailable
 from graph.ids import now
@@ -74,6 +75,8 @@ class Keeper:
         #: Ours by the store and made by nothing here, since when.
         self._idle: dict[str, float] = {}
         self._seldom_at = 0.0
+        #: Lets responses go on whose requests are decided.
+        self._following: asyncio.Task[None] | None = None
         self._leaving = False
         #: Set to look at once.
         self._soon = asyncio.Event()
@@ -118,10 +121,11 @@ class Keeper:
             await self._store.workers.leave()
         await self._webhooks.close()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     # ------------------------------------------------------------ what comes out of the queue
 
@@ -245,9 +249,15 @@ class Keeper:
         waiting: Sequence[tuple[str, str, int]] = await self._store.runs.waiting(self._pulse.lease_s / 2)
         if count := await self._engine.resubmit(waiting):
             logger.warning("Responses had fallen out of the queue", extra={"count": count})
-        for due in await self._store.approvals.due():
-            await self._background.go_on(due, self._engine)
+        if self._following is None or self._following.done():
+            self._following = self._spawn(self._follow(await self._store.approvals.due()))
         await self._engine.tidy(60)
+
+    async def _follow(self, decided: Sequence[Due]) -> None:
+        """Let responses go on that would have, had those who decided last not died."""
+        with suppress(StoreUnavailable):
+            for due in decided:
+                await self._background.go_on(due, self._engine)
 
 
 def _patiently() -> AsyncRetrying:

@@ -224,9 +224,9 @@ def test_it_goes_on_in_its_conversation(
 
 @promise("approvals.background")
 def test_it_does_not_go_on_where_the_client_has_more_to_say_or_has_said_it(
-    client: OpenAI, http: httpx2.Client, script: Script, model: str, fast: mcp_servers.Server
+    client: OpenAI, http: httpx2.Client, server: Server, script: Script, fast: mcp_servers.Server
 ) -> None:
-    tools = [guarded(fast), WEATHER]
+    tools, model, since = [guarded(fast), WEATHER], script.model, server.log_size()
     script.will(together(("fast_tool", {"text": "e"}), ("weather", {}), ids=["call_1", "call_2"]))
     both = ended(client, client.responses.create(model=model, input="q", tools=tools, background=True).id)
     assert types(both) == ["mcp_list_tools", "mcp_approval_request", "function_call"]
@@ -242,3 +242,13 @@ def test_it_does_not_go_on_where_the_client_has_more_to_say_or_has_said_it(
     (waiting,) = requests_of(asked)
     client.responses.create(model=model, previous_response_id=asked.id, input=[answer(waiting)], tools=tools)
     assert decide(http, waiting)["next_response_id"] is None
+    assert "go on" not in server.log(since)
+
+
+@promise("approvals.listed")
+def test_the_endpoints_are_described(http: httpx2.Client, server: Server) -> None:
+    paths = http.get(f"{server.origin}/openapi.json").json()["paths"]
+    assert paths["/v1/approvals"].keys() == {"get"}
+    assert paths["/v1/approvals/{approval_id}"].keys() == {"get", "post"}
+    body = paths["/v1/approvals/{approval_id}"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert (body["required"], body["properties"].keys()) == (["approve"], {"approve", "reason", "values"})
