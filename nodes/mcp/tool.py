@@ -26,7 +26,10 @@ from nodes.reach import OutOfReach, Reach, Unresolved
 if TYPE_CHECKING:
     from nodes.mcp.session import Sessions
 
-_PRIVATE = "is not on the public internet. The operator's setting `mcp_allow_private` lets such servers be used."
+_PRIVATE = (
+    "is not on the public internet. The operator's settings `mcp_allow_private` and `mcp_allowed_hosts` let such "
+    "servers be used."
+)
 
 
 class Mcp:
@@ -49,7 +52,8 @@ class Mcp:
         """`values` are the settings that begin with `mcp_`."""
         private: bool | None = values["allow_private"]
         limits = Limits(connect_timeout_s=values["connect_timeout_s"], call_timeout_s=values["call_timeout_s"])
-        reach = Reach(loopback=premises.alone and private is None, private=bool(private))
+        allowed = tuple(host.rstrip(".").lower() for host in values["allowed_hosts"])
+        reach = Reach(premises.alone and private is None, bool(private), allowed)
         grants = Grants(entrances(values["server"]), premises.vault, limits.connect_timeout_s)
         return cls(reach, Servers.of(values["server"]), limits, grants)
 

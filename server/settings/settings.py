@@ -114,6 +114,9 @@ class Settings(BaseSettings):
     mcp_allow_private: bool | None = None
     """Let requests name MCP servers on loopback and private addresses. Default: only while just this machine can
     reach the server and there are no configured API keys."""
+    mcp_allowed_hosts: Names = ()
+    """Hosts that requests may name MCP servers on although they are private: names, addresses or networks
+    (`mcp.internal`, `10.1.2.0/24`)."""
     mcp_server: Annotated[tuple[McpServer, ...], NoDecode, BeforeValidator(listed), AfterValidator(told_apart)] = ()
     """MCP servers that requests name by label: tables with `label`, `url` or `command`, and more: see docs/mcp.md."""
     mcp_connect_timeout_s: Seconds = 15.0
