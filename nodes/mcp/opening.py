@@ -25,6 +25,8 @@ from nodes.reach import Reach
 # They log what servers say; every failure is told by our transports.
 for _client in ("streamable_http", "sse"):
     logging.getLogger(f"mcp.client.{_client}").setLevel(logging.CRITICAL + 1)
+# Its sessions do, too, and by the root logger.
+logging.getLogger().addFilter(lambda record: not record.pathname.endswith("mcp/shared/session.py"))
 
 #: How servers that know only SSE refuse the other. Source: MCP specification 2025-11-25, "Backwards compatibility".
 _OLDER = (400, 404, 405)
