@@ -163,7 +163,8 @@ def _many(server: Any, counts: Counter[str]) -> None:
 
 
 def _told(verb: str, thing: str) -> Any:
-    def act(key: str = "", note: str = "") -> str:
+    async def act(key: str = "", note: str = "", seconds: float = 0) -> str:
+        await asyncio.sleep(seconds)
         return f"{verb} {thing} {key}"
 
     return act
