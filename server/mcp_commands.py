@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,7 +59,8 @@ def login(
         credential = asyncio.run(done())
     except OAuthFailed as failed:
         sys.exit(f"graphnexus: no login to '{label}': {failed}")
-    print(f"Logged in to '{label}': {_described(credential)}.")
+    scopes = f"scopes {credential.scope}" if credential.scope else "no scopes named"
+    print(f"Logged in to '{label}': {scopes}, {credential.expiry}.")
 
 
 @mcp.command("logout")
@@ -75,17 +75,6 @@ def logout(settings: Settings, label: Label) -> None:
     if not asyncio.run(dropped()):
         sys.exit(f"graphnexus: there is no login to '{label}'")
     print(f"Logged out of '{label}'.")
-
-
-async def standing(settings: Settings, store: "Store", label: str) -> str:
-    """How the login to a server stands: empty where it needs none."""
-    entrance = _entrances(settings).get(label)
-    if entrance is None:
-        return ""
-    found = await _vault(settings, store).find(label, entrance.url)
-    if found and found[0].alive:
-        return _expiry(found[0])
-    return "no token yet" if entrance.oauth.grant == "client_credentials" else "login needed"
 
 
 def _entrances(settings: Settings) -> "dict[str, Entrance]":
@@ -114,16 +103,3 @@ def _vault(settings: Settings, store: "Store") -> "Vault":
     from server.secret import seal_of
 
     return Vault(store.credentials, seal_of(settings))
-
-
-def _described(credential: "Credential") -> str:
-    """`scopes read write, expires 2026-11-22 23:59 UTC and is renewed by itself`."""
-    scopes = f"scopes {credential.scope}" if credential.scope else "no scopes named"
-    return f"{scopes}, {_expiry(credential)}"
-
-
-def _expiry(credential: "Credential") -> str:
-    renewed = " and is renewed" if credential.refresh_token else ""
-    if credential.expires_at is None:
-        return "does not expire"
-    return f"expires {datetime.fromtimestamp(credential.expires_at, UTC):%Y-%m-%d %H:%M} UTC{renewed}"

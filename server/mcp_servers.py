@@ -47,7 +47,8 @@ def as_text(standings: "Sequence[Standing]") -> str:
 
 def _line(standing: "Standing") -> str:
     said = f"{standing.tools} tools" if standing.tools is not None else standing.error or ""
-    return f"{standing.transport:15}  {standing.state:9}  {said}"
+    shown = [standing.login] if standing.login == "login needed" else [said, standing.login]
+    return f"{standing.transport:15}  {standing.state:9}  {', '.join(filter(None, shown))}"
 
 
 def _finding(standing: "Standing") -> Finding:

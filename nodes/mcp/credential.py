@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -100,6 +101,14 @@ class Credential(_Record):
     def alive(self) -> bool:
         """Whether there is a token to show, or to be had without a person."""
         return self.valid or self.refresh_token is not None
+
+    @property
+    def expiry(self) -> str:
+        """`expires 2026-11-22 23:59 UTC and is renewed`."""
+        if self.expires_at is None:
+            return "does not expire"
+        renewed = " and is renewed" if self.refresh_token else ""
+        return f"expires {datetime.fromtimestamp(self.expires_at, UTC):%Y-%m-%d %H:%M} UTC{renewed}"
 
     def _valid_in(self, seconds: float) -> bool:
         return self.access_token is not None and (self.expires_at is None or time.time() + seconds < self.expires_at)

@@ -118,6 +118,13 @@ class Grant:
         """What a renewed token met with as well."""
         return unauthorized(f"MCP server '{self.entrance.label}' refuses its token. {self.entrance.remedy}")
 
+    async def standing(self) -> str:
+        """Whether there is a login, and for how long."""
+        found = await self._vault.find(self.entrance.label, self.entrance.url)
+        if found and found[0].alive:
+            return found[0].expiry
+        return "login needed" if self.entrance.oauth.grant == "authorization_code" else "no token yet"
+
     async def close(self) -> None:
         """What is being renewed is kept first."""
         if self._search and not self._search.done():

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from nodes.mcp.configured import Configured
@@ -23,15 +23,22 @@ class Standing:
     tools: int | None = None
     #: Without secrets, fit for the operator's eyes.
     error: str | None = None
+    #: `login needed`, or when the login expires; None where it takes none.
+    login: str | None = None
 
 
 async def standings(servers: Sequence[Configured], limits: Limits, grants: Grants | None) -> list[Standing]:
     """Of each server, in their order. Takes no longer than one session may take to open."""
     sessions = Sessions(limits, Reach(), grants)
     try:
-        return await asyncio.gather(*(_standing(server, sessions) for server in servers))
+        found = await asyncio.gather(*(_standing(server, sessions) for server in servers))
     finally:
         await sessions.close()
+    logins = [grants.of(server.target.login) if grants else None for server in servers]
+    return [
+        replace(standing, login=await login.standing()) if login else standing
+        for standing, login in zip(found, logins, strict=True)
+    ]
 
 
 async def _standing(server: Configured, sessions: Sessions) -> Standing:

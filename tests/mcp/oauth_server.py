@@ -144,7 +144,9 @@ class Provider:
         return self.grant(client.client_id, scopes, refresh_token.resource, refresh=self.rotate)
 
     async def load_access_token(self, token: str) -> Any:
-        return self.access.get(token)
+        found = self.access.get(token)
+        self.counts["refused"] += found is None or found.expires_at < time.time()
+        return found
 
     async def revoke_token(self, token: Any) -> None: ...
 

@@ -88,12 +88,16 @@ def test_a_login_opens_a_server_for_one_that_is_running_and_a_logout_closes_it(
             asked(client, model)
         assert refused.value.status_code == 424
         assert "Run `graphnexus mcp login guarded`." in refused.value.message
+        status, listed = terminal.run("list")
+        assert (status, listed.split(maxsplit=2)[2]) == (1, "down       login needed")
         assert terminal.log_in().startswith("Logged in to 'guarded': scopes read, expires 20")
         script.will(calls("whisper", text="hm"), says("Heard."), calls("whisper", text="again"), says("Heard it."))
         assert asked(client, model).output_text == "Heard."
         guarded.tell(revoke="access")
         response = asked(client, model)
         assert [item.output for item in response.output if item.type == "mcp_call"] == ["whispered: again"]
+        status, listed = terminal.run("list")
+        assert status == 0 and re.search(r"1 tools, expires 20[0-9-]{8} [0-9:]{5} UTC and is renewed", listed)
         assert terminal.run("logout", "guarded") == (0, "Logged out of 'guarded'.")
         assert terminal.run("logout", "guarded") == (1, "graphnexus: there is no login to 'guarded'")
     seen = guarded.seen()
