@@ -136,6 +136,16 @@ def test_a_namespace_that_is_named_is_found_whole_and_nonsense_finds_nothing(tel
 
 
 @promise("tool_search.query")
+def test_a_question_finds_what_it_is_about_and_not_what_shares_its_small_words(
+    tell: Tell, script: Script, many: mcp_servers.Server
+) -> None:
+    script.will(calls("tool_search", query="What is the status of my shipments?"), says("Done."))
+    tell(input="q", tools=[SEARCH, WEATHER, many.tool(defer_loading=True)])
+    found = {f"{verb}_shipment" for verb in ("list", "read", "create", "update", "delete")}
+    assert set(script.last.tool_names()) == {*found, "tool_search"}
+
+
+@promise("tool_search.query")
 @pytest.mark.parametrize("arguments", ["{}", '{"query": 5}', '{"query": " "}', "[1]", '{"que'])
 def test_a_search_for_nothing_is_told_to_the_model(tell: Tell, script: Script, arguments: str) -> None:
     script.will(calls("tool_search", arguments), says("Done."))

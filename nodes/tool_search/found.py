@@ -18,10 +18,17 @@ _CONTEXT_BYTES = 32_000
 #: Text of one tool that is looked at, and words of a query.
 _TEXT_CHARS, _WORDS = 4000, 64
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+#: Words of a query that say nothing of a tool.
+_EMPTY = frozenset({
+    "a", "an", "and", "are", "be", "by", "can", "do", "for", "from", "how", "i", "in", "is", "it", "me", "my",
+    "of", "on", "or", "that", "the", "this", "to", "tool", "tools", "use", "what", "which", "with",
+})  # fmt: skip
 #: Scripts without spaces: every sign is a word.
 _SIGNS = re.compile(r"([\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])")
 _TABLE = "CREATE VIRTUAL TABLE tool USING fts5(name, grouped, description, parameters, tokenize='porter unicode61')"
-_RANKED = "SELECT rowid FROM tool WHERE tool MATCH ? ORDER BY bm25(tool, 8, 4, 2, 1), rowid"
+_RANKED = "SELECT rowid, bm25(tool, 8, 4, 2, 1) AS rank FROM tool WHERE tool MATCH ? ORDER BY rank, rowid"
+#: What fits less than this part as well as the best does not fit.
+_WORTH = 0.2
 
 
 class Found(NamedTuple):
@@ -67,14 +74,15 @@ def _fitting(tools: list[Deferred], count: int) -> Found:
 
 
 def _ranked(tools: Sequence[Deferred], query: str) -> list[Deferred]:
-    words = re.findall(r"\w+", _spaced(query))[:_WORDS]
+    said = re.findall(r"\w+", _spaced(query).casefold())[:_WORDS]
+    words = [word for word in said if word not in _EMPTY] or said
     if not words:
         return []
     with closing(sqlite3.connect(":memory:")) as db:
         db.execute(_TABLE)
         db.executemany("INSERT INTO tool VALUES (?, ?, ?, ?)", map(_row, tools))
         rows = db.execute(_RANKED, (" OR ".join(f'"{word}"' for word in words),)).fetchall()
-    return [tools[rowid - 1] for (rowid,) in rows]
+    return [tools[rowid - 1] for rowid, rank in rows if rank <= _WORTH * rows[0][1]]  # ranks are negative
 
 
 def _row(tool: Deferred) -> tuple[str, str, str, str]:
