@@ -35,7 +35,7 @@ studio: .venv/.dev
 
 setup: .venv/.serve
 
-test: .venv/.dev $(NODE_MODULES)
+test: .venv/.dev .venv-mcp/.stamp $(NODE_MODULES)
 	$(BIN)/pytest $(ARGS)
 
 faults: .venv/.dev
@@ -57,7 +57,7 @@ bench: .venv/.dev
 	$(BIN)/python -m evals.bench $(ARGS)
 
 clean:
-	rm -rf .venv tests/clients/node_modules .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-mcp tests/clients/node_modules .pytest_cache .ruff_cache .hypothesis
 
 # --inexact: serving never takes the development tools away again.
 .venv/.serve: $(LOCK) | $(BIN)/uv
@@ -73,6 +73,12 @@ $(BIN)/uv: | bootstrap.py
 		$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 			&& exec $$python bootstrap.py; \
 	done; echo "Python 3.11, 3.12 or 3.13 was not found: install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1
+
+# MCP servers other people wrote, to test with.
+.venv-mcp/.stamp: tests/mcp/servers/servers.txt | .venv/.dev
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-mcp
+	$(BIN)/uv pip sync --quiet --python .venv-mcp $<
+	@touch $@
 
 tests/clients/node_modules/.stamp: tests/clients/package-lock.json tests/clients/package.json
 	npm ci --prefix tests/clients --no-audit --no-fund --loglevel=error

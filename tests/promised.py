@@ -2,6 +2,7 @@
 
 from tests.contract import Promise, promises
 from tests.promised_durable import DURABLE
+from tests.promised_servers import SERVERS
 
 _STREAM = promises(
     "§7",
@@ -278,5 +279,5 @@ _MCP_OAUTH = promises(
 )
 PROMISES: list[Promise] = [
     *_STREAM, *_RESPONSE, *_CHAIN, *_TOOLS, *_RESOURCES, *_ERRORS, *_WORLD, *_MCP, *_SEARCH, *_GAPS,
-    *DURABLE,
+    *DURABLE, *SERVERS,
 ]  # fmt: skip

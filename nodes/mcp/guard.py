@@ -15,18 +15,17 @@ _LOOK_S = 0.5
 
 def main() -> None:
     parent = os.getppid()
-    # A function, not SIG_IGN, which the program would inherit: whoever ends the group waits for the program.
     child = -1
 
     def look(_signal: int, _frame: object) -> None:
         _end_if_over(child)
 
+    # Not SIG_IGN, which the program would inherit: who ends the group has the program end first.
     signal.signal(signal.SIGTERM, look)
     signal.signal(signal.SIGCHLD, look)
-    try:
-        child = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)
-    except OSError as error:
-        sys.exit(f"{sys.argv[1]}: {error.strerror}")
+    child = os.fork()
+    if child == 0:
+        _become(sys.argv[1:])
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)  # the program's alone, so that its end is seen
     os.dup2(nothing, 1)
@@ -34,6 +33,14 @@ def main() -> None:
         _end_if_over(child)
         time.sleep(_LOOK_S)
     os.killpg(0, signal.SIGKILL)
+
+
+def _become(line: list[str]) -> None:
+    try:
+        os.execvp(line[0], line)  # noqa: S606 (the operator's own command)
+    except OSError as error:
+        os.write(2, f"{line[0]}: {error.strerror}\n".encode())
+        os._exit(127)
 
 
 def _end_if_over(child: int) -> None:
