@@ -3,12 +3,13 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
+from functools import cache
 from pathlib import Path
+
+from tests.forking import Forked, Nursery
 
 ROOT = Path(__file__).parent.parent
 START_S = 30.0
@@ -18,6 +19,11 @@ def free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return listening.getsockname()[1]
+
+
+@cache
+def nursery() -> Nursery:
+    return Nursery()
 
 
 class Server:
@@ -32,10 +38,18 @@ class Server:
         data_dir.mkdir(parents=True, exist_ok=True)
         self._log = data_dir / "server.log"
         asked = ["--upstream", upstream_url] if upstream_url else []
-        self._command = [sys.executable, "-m", self.module, "serve", "--port", str(self.port), *asked]
-        self._command += ["--data-dir", str(data_dir / "kept"), *flags]
+        self._line = [
+            self.module,
+            "serve",
+            "--port",
+            str(self.port),
+            *asked,
+            "--data-dir",
+            str(data_dir / "kept"),
+            *flags,
+        ]
         self._environment = {**os.environ, "OPENAI_API_KEY": "sk-upstream", "NO_COLOR": "1", **environment}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Forked | None = None
 
     @property
     def origin(self) -> str:
@@ -51,10 +65,7 @@ class Server:
         return self._process.pid
 
     def start(self) -> "Server":
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=log, start_new_session=True
-            )
+        self._process = nursery().start(self._line, self._environment, self._log)
         until = time.monotonic() + START_S
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > until:

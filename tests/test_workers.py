@@ -29,6 +29,7 @@ def two(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     path = tmp_path_factory.mktemp("two")
     ours = Server(path, upstream.url, "--workers", "2", GRAPHNEXUS_DATABASE_URL=url_of(path, empty=True)).start()
     wait_for(lambda: len(workers_of(ours)) == 2, "two processes")
+    wait_for(lambda: "GraphNexus " in ours.log(), "the one that says what is served")
     yield ours
     ours.stop()
     check_log(ours.log())
