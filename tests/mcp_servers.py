@@ -7,7 +7,6 @@ import asyncio
 import json
 import os
 import socket
-import subprocess
 import sys
 import time
 import urllib.request
@@ -18,10 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tests.forking import Forked
+from tests.process import nursery
+
 Kind = Literal["fast", "slow", "failing", "sums", "many"]
 #: One red pixel.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="
-_ROOT = Path(__file__).parent.parent
 
 
 @dataclass
@@ -31,15 +32,15 @@ class Server:
     kind: Kind
     token: str | None = None
     port: int = field(default_factory=lambda: _free_port())
-    process: subprocess.Popen[bytes] | None = None
+    process: Forked | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/mcp"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "tests.mcp_servers", str(self.port), self.kind, self.token or ""]
-        self.process = subprocess.Popen(command, cwd=_ROOT, env={**os.environ, "PYTHONWARNINGS": "ignore"})
+        line = ["tests.mcp_servers", str(self.port), self.kind, self.token or ""]
+        self.process = nursery().start(line, os.environ, Path(os.devnull))
         deadline = time.monotonic() + 30
         while not _listens(self.port):
             if self.process.poll() is not None or time.monotonic() > deadline:
