@@ -1,5 +1,6 @@
 """Approvals over time: restarts and crashes between asking, answering and calling; what goes when nobody needs it."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ from checkpoints import open_sqlite
 from checkpoints.approvals import KEPT_S
 from checkpoints.retention import Ages
 from graph.approvals import Answer, Decision
+from graph.hold import Batch, Hold, Lease
 from graph.ids import new_id
+from graph.log import EventLog
 from tests import mcp_servers
 from tests.conftest import StartServer, client_of
 from tests.contract import promise
@@ -17,7 +20,7 @@ from tests.forest import query
 from tests.mcp.approving import answer, decide, guarded, ids, listed, requests_of, types
 from tests.mcp.told import told
 from tests.recorder import Recorder
-from tests.store_graph import Caller
+from tests.store_graph import Caller, opened
 from tests.told import ended, eventually
 from tests.upstream import Script, calls, says
 
@@ -96,6 +99,30 @@ async def test_requests_go_with_their_response_and_loose_decisions_later(
     await store.responses.expire(asking, -60)
     await store.retention.prune(Ages())
     assert query(name, tmp_path / "store.db", "SELECT COUNT(*) FROM approval")[0][0] == 0
+
+
+@promise("approvals.background", "approvals.replicas")
+async def test_of_two_who_decide_the_last_at_once_one_names_what_follows(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    async with opened(name, path) as here, opened(name, path) as there:
+        for turn in range(6):
+            asking = (await here.ask("Question")).record["id"]
+            hold = Hold(Lease(asking, None, 0), "local", EventLog(), background=True, sealed=b"sealed")
+            await here.store.runs.append(hold, Batch(0, [b"event: a\n\n"]))
+            both = [f"mcpr_{turn}_a", f"mcpr_{turn}_b"]
+            await here.store.approvals.ask("local", asking, [request(id) for id in both], alone=True)
+            yes = Decision(approve=True)
+            decided = await asyncio.gather(
+                here.store.approvals.resolve("local", both[0], yes, "resp_1"),
+                there.store.approvals.resolve("local", both[1], yes, "resp_2"),
+            )
+            assert len([one for one in decided if one and one.due]) == 1
+            (due,) = await here.store.approvals.due()
+            assert (due.response_id, due.sealed) == (asking, "sealed")
+            await there.store.approvals.give_up(due.next_response_id)
+            assert not await here.store.approvals.due()
+            after = await here.store.approvals.find("local", both[0])
+            assert after and after.next_response_id is None
 
 
 def request(id: str) -> Json:
