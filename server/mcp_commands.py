@@ -93,7 +93,10 @@ def _entrance(settings: Settings, label: str) -> "Entrance":
 
 async def _login(settings: Settings, store: "Store", entrance: "Entrance", desk: "LoopbackDesk") -> "Credential":
     from nodes.mcp.login import login
+    from server.secret import check_seal
 
+    if settings.database.kind == "postgresql":
+        await check_seal(settings, store.facts)
     wire = entrance.wire(settings.mcp_connect_timeout_s)
     return await login(entrance, _vault(settings, store), wire, desk)
 

@@ -135,6 +135,8 @@ async def _resource_metadata(wire: Wire, refusal: httpx.Response, url: str) -> P
     for place in build_protected_resource_metadata_discovery_urls(named, url):
         answer = await wire.send(httpx.Request("GET", place, headers={"accept": "application/json"}))
         found = await handle_protected_resource_response(answer)
+        if answer.is_server_error:  # which says nothing about whether there is any
+            raise OAuthFailed(f"The MCP server answers {answer.status_code} when asked for its metadata.")
         if found is None:
             continue
         if not check_resource_allowed(resource_url_from_server_url(url), str(found.resource)):

@@ -32,7 +32,7 @@ class Wire:
 
     def __init__(self, urls: Sequence[str], timeout_s: float) -> None:
         self._urls = urls
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._private: bool | None = None
         self._tls: ssl.SSLContext | None = None
 
@@ -40,7 +40,7 @@ class Wire:
         """The whole answer, whatever its status. Raises `OAuthFailed`."""
         host = request.url.host
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self.timeout_s):
                 address = await self._address(request.url)
                 # Read from disk, which takes 100 ms.
                 self._tls = self._tls or await asyncio.to_thread(httpx.create_ssl_context)
@@ -52,7 +52,7 @@ class Wire:
         except (httpx.HTTPError, httpx.InvalidURL, Unresolved):
             raise OAuthFailed(f"{host} could not be reached.") from None
         except TimeoutError:
-            raise OAuthFailed(f"{host} did not answer within {self._timeout_s:g} s.") from None
+            raise OAuthFailed(f"{host} did not answer within {self.timeout_s:g} s.") from None
 
     async def _address(self, url: httpx.URL) -> str:
         if self._private is None:
@@ -65,7 +65,7 @@ class Wire:
 
     def _pinned(self, request: httpx.Request, address: str) -> httpx.Request:
         """To the address that was checked; the names in TLS and headers stay the host's."""
-        timeout = httpx.Timeout(self._timeout_s).as_dict()
+        timeout = httpx.Timeout(self.timeout_s).as_dict()
         return httpx.Request(
             request.method,
             request.url.copy_with(host=address),

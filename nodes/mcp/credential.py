@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from graph.seal import Seal
 
@@ -148,7 +148,10 @@ class Vault:
         content = self._seal.open(row[0]) if row else None
         if row is None or content is None:
             return None
-        credential = Credential.model_validate(content)
+        try:
+            credential = Credential.model_validate(content)
+        except ValidationError:  # which would show what is in it
+            return None
         return (credential, row[1]) if credential.server_url == server_url else None
 
     async def put(self, label: str, credential: Credential) -> None:

@@ -7,21 +7,26 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import httpx
 
+from graph.errors import StoreUnavailable
 from nodes.mcp.authority_wire import OAuthFailed, Refused, Wire
 from nodes.mcp.credential import Credential, OAuth, Vault
 from nodes.mcp.failure import ServerFailed
 
 #: How long a token is believed to be the one that is kept without asking the database again.
 _TRUST_S = 2.0
-#: How long one process may take to renew a token before another tries, and how often the others look.
-_RENEWAL_S = 30.0
+#: How long, beyond the authorization server's time to answer, one process has to renew a token before another tries.
+_KEEPING_S = 15.0
+#: How often the others look.
 _LOOK_S = 0.1
+#: Pauses between attempts to keep what was granted: it is not granted again.
+_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 4.0)
 _SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e ]{1,200}")
 
 
@@ -93,6 +98,7 @@ class Grant:
         self.entrance = entrance
         self._vault = vault
         self._wire = wire
+        self._renewal_s = wire.timeout_s + _KEEPING_S
         self._held: Credential | None = None
         self._held_until = 0.0
         self._search: asyncio.Task[str] | None = None
@@ -107,7 +113,7 @@ class Grant:
             return held.access_token
         mine = self._search is None or self._search.done()
         if self._search is None or mine:
-            self._search = asyncio.get_running_loop().create_task(self._found(refused), context=Context())
+            self._search = asyncio.get_running_loop().create_task(self._searched(refused), context=Context())
             self._search.add_done_callback(lambda task: task.cancelled() or task.exception())
         token = await asyncio.shield(self._search)
         if token == refused and mine:
@@ -128,10 +134,16 @@ class Grant:
     async def close(self) -> None:
         """What is being renewed is kept first."""
         if self._search and not self._search.done():
-            await asyncio.wait({self._search}, timeout=_RENEWAL_S)
+            await asyncio.wait({self._search}, timeout=self._renewal_s)
+
+    async def _searched(self, refused: str | None) -> str:
+        try:
+            return await self._found(refused)
+        except StoreUnavailable as away:
+            raise ServerFailed(f"The login to MCP server '{self.entrance.label}' is out of reach: {away.message}") from None
 
     async def _found(self, refused: str | None) -> str:
-        until = time.monotonic() + _RENEWAL_S
+        until = time.monotonic() + self._renewal_s
         while time.monotonic() < until:
             found = await self._vault.find(self.entrance.label, self.entrance.url)
             credential, stamp = found or (None, "")
@@ -141,12 +153,20 @@ class Grant:
                 return self._hold(await self._granted_to_client())
             if credential is None or not credential.alive:
                 raise self._login_needed()
-            if await self._vault.reserve(self.entrance.label, stamp, _RENEWAL_S):
+            if await self._vault.reserve(self.entrance.label, stamp, self._renewal_s):
                 renewed = await self._renewed(credential, stamp, refused)
-                if await self._vault.swap(self.entrance.label, stamp, renewed):
+                if await self._kept(renewed, stamp):
                     return self._hold(renewed) if renewed.access_token else self._lost()
             await asyncio.sleep(_LOOK_S)
         raise ServerFailed(f"The token for MCP server '{self.entrance.label}' is being renewed elsewhere.")
+
+    async def _kept(self, renewed: Credential, stamp: str) -> bool:
+        """False when there was another login meanwhile, or an attempt of which nothing was heard succeeded."""
+        for pause_s in _AGAIN_S:
+            with suppress(StoreUnavailable):
+                return await self._vault.swap(self.entrance.label, stamp, renewed)
+            await asyncio.sleep(pause_s)
+        return await self._vault.swap(self.entrance.label, stamp, renewed)
 
     def _hold(self, credential: Credential) -> str:
         self._held, self._held_until = credential, time.monotonic() + _TRUST_S

@@ -1,6 +1,7 @@
 """How the operator's MCP servers are entered: `oauth = { … }` of a `[[mcp_server]]`."""
 
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
@@ -8,7 +9,7 @@ from server.settings.models import listed, said
 
 
 def _url(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
+    if not url.startswith(("http://", "https://")) or not urlsplit(url).hostname:
         raise ValueError("a URL begins with http:// or https://")
     return url
 

@@ -1,6 +1,7 @@
 """Servers that want OAuth: logging in to them, and what happens to tokens then."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -174,6 +175,29 @@ async def test_a_refresh_token_that_is_not_repeated_stays_good(guarded: OAuthSer
     assert await call(grant(guarded, vault)) == "whispered: hm"
     found = await vault.find("guarded", guarded.url)
     assert found and found[0].refresh_token == kept.refresh_token
+
+
+@promise("mcp.oauth.renewed")
+async def test_a_token_that_is_still_good_is_used_while_none_is_to_be_had(guarded: OAuthServer, vault: Vault) -> None:
+    kept = await logged_in(guarded, vault)
+    nowhere = kept.authority.model_copy(update={"token_url": "http://127.0.0.1:9/token"})
+    soon = {"granted_at": time.time() - 3600, "expires_at": time.time() + 20, "authority": nowhere}
+    await vault.put("guarded", kept.model_copy(update=soon))
+    assert await call(grant(guarded, vault)) == "whispered: hm"
+
+
+@promise("mcp.oauth.needed")
+async def test_too_few_scopes_are_told(guarded: OAuthServer, vault: Vault) -> None:
+    await logged_in(guarded, vault, scopes=("write",))
+    with pytest.raises(ServerFailed, match=r"wants more scopes.* Run `graphnexus mcp login guarded`."):
+        await call(grant(guarded, vault, scopes=("write",)))
+
+
+@promise("mcp.oauth.sealed")
+async def test_another_key_opens_nothing(guarded: OAuthServer, tmp_path: Path) -> None:
+    async with opened("sqlite", tmp_path / "vault.db") as caller:
+        await logged_in(guarded, Vault(caller.store.credentials, _SEAL))
+        assert await Vault(caller.store.credentials, Seal(bytes(31) + b"1")).find("guarded", guarded.url) is None
 
 
 @promise("mcp.oauth.renewed.together")

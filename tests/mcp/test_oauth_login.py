@@ -145,6 +145,7 @@ async def test_the_first_answer_counts_and_a_taken_port_is_said() -> None:
         with pytest.raises(OAuthFailed, match=f"Port {port} cannot be listened on: address already in use."):
             await open_desk(port, browser=False, limit_s=1).__aenter__()
         for code in "12":
-            await browser.get(desk.redirect_uri, params={"code": code, "state": "s"})
+            back = await browser.get(desk.redirect_uri, params={"code": code, "state": "s"})
+            assert back.status_code == 200
         assert (await browser.get(f"http://127.0.0.1:{port}/other")).status_code == 404
         assert await desk.ask("page") == {"code": "1", "state": "s"}
