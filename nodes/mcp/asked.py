@@ -6,6 +6,7 @@ from typing import TypeVar
 import anyio
 import httpx
 
+from nodes.mcp.attending import LONGEST
 from nodes.mcp.limits import Limits
 
 #: Those who wait give up at their own limit; by then at the latest nothing is left of the call.
@@ -35,7 +36,7 @@ class Call:
         self._limit_bytes = limits.greeting_bytes if method == "initialize" else limits.answer_bytes
         self._bytes_left = self._limit_bytes
         self._pieces_left = limits.answer_pieces
-        self._until = anyio.current_time() + max(limits.call_timeout_s, limits.connect_timeout_s) + _GRACE_S
+        self._until = anyio.current_time() + max(LONGEST * limits.call_timeout_s, limits.connect_timeout_s) + _GRACE_S
         self._given_up = False
         self._scope: anyio.CancelScope | None = None
 

@@ -15,8 +15,9 @@ from nodes.mcp.failure import ServerFailed
 from nodes.mcp.limits import Limits
 from nodes.mcp.result import Result, result_of
 
-#: Asks the server: the tool's own name and its arguments in, a `CallToolResult` out. Raises `ServerFailed`.
-Ask = Callable[[str, Json], Awaitable[Json]]
+#: Asks the server: the tool's own name, its arguments and the call's item in, a `CallToolResult` out. Raises
+#: `ServerFailed`.
+Ask = Callable[[str, Json, Shown], Awaitable[Json]]
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _NAME_CHARS = 64
 #: JSON-RPC's codes for arguments that cannot be used, and for what is nobody's fault.
@@ -78,7 +79,7 @@ class McpFunction:
         written = self._written.pop(shown.id, None)
         fields: Json = {"arguments": orjson.dumps(arguments).decode() if written is None else written}
         try:
-            answer = await self.ask(self.listed["name"], arguments)
+            answer = await self.ask(self.listed["name"], arguments, shown)
         except ServerFailed as failure:
             shown.phase("failed")
             error = self._redacted_error(failure.error)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 class Limits:
     #: To open a session and list all tools.
     connect_timeout_s: float = 15
-    #: For one call, renewing a session included.
+    #: For one call, renewing a session included; it begins anew with each sign of progress, ten times over at most.
     call_timeout_s: float = 120
+    #: How old a list of tools may be that is used again; 0: every response asks anew.
+    list_ttl_s: float = 60
     #: A session that nobody used for so long is closed.
     idle_s: float = 300
     #: Sessions kept open; above it the one that was idle longest goes.

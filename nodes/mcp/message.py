@@ -14,6 +14,8 @@ from nodes.mcp.weight import TooHeavy, weigh
 
 #: Where in the `data` of a JSON-RPC error made here the reason stands; see `failed`.
 REASON = "graphnexus"
+#: Where in the `_meta` of a server's question stands which call it came with.
+CALL = "graphnexus/call"
 _NOT_JSON_RPC = "The MCP server's answer is not JSON-RPC."
 _MESSAGE_CHARS = 2000
 
@@ -37,7 +39,7 @@ async def passed(text: bytes, call: Call) -> bytes | None:
         return None
     message = await _read(text, call)
     if "method" in message:
-        return text if _may_say(message, len(text), call) else None
+        return _noted(message, text, call) if _may_say(message, len(text), call) else None
     if not _is_same(message.get("id"), call.id):
         return None
     call.answered = True
@@ -74,6 +76,17 @@ def _may_say(message: Json, size_bytes: int, call: Call) -> bool:
     if call.questions_left < 0:
         raise Broken(f"The MCP server asked more than {call.limits.questions} questions during one call.")
     return True
+
+
+def _noted(message: Json, text: bytes, call: Call) -> bytes:
+    """A question with the call it came with: values and limits are those of one call."""
+    params = message.get("params")
+    if "id" not in message or not isinstance(params, dict | None):
+        return text
+    given = cast(Json, params or {})
+    meta = given.get("_meta")
+    noted = {**(cast(Json, meta) if isinstance(meta, dict) else {}), CALL: str(call.id)}
+    return orjson.dumps({**message, "params": {**given, "_meta": noted}})
 
 
 def _is_same(id: Any, own: int | str) -> bool:

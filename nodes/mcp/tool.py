@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import urlsplit
 
 from graph.errors import ConnectorFailed, Json, RequestError
-from graph.ports import Function, OpenedItem, Opening
+from graph.ports import Function, OpenedItem, Opening, Shown
 from graph.state import Entry
 from nodes.mcp import declaration
+from nodes.mcp.attending import Attendant
 from nodes.mcp.configured import Servers
 from nodes.mcp.declaration import Declaration
 from nodes.mcp.failure import ServerFailed
 from nodes.mcp.function import McpFunction, is_listed_tool, is_read_only, model_names
 from nodes.mcp.limits import Limits
-from nodes.mcp.listed import listed_tools
 from nodes.mcp.oauth import Grants, entrances
 from nodes.premises import Premises
 from nodes.reach import OutOfReach, Reach, Unresolved
@@ -51,7 +51,8 @@ class Mcp:
     def from_settings(cls, values: Mapping[str, Any], premises: Premises) -> Self:
         """`values` are the settings that begin with `mcp_`."""
         private: bool | None = values["allow_private"]
-        limits = Limits(connect_timeout_s=values["connect_timeout_s"], call_timeout_s=values["call_timeout_s"])
+        names = ("connect_timeout_s", "call_timeout_s", "list_ttl_s")
+        limits = Limits(**{name: values[name] for name in names})
         allowed = tuple(host.rstrip(".").lower() for host in values["allowed_hosts"])
         reach = Reach(premises.alone and private is None, bool(private), allowed)
         grants = Grants(entrances(values["server"]), premises.vault, limits.connect_timeout_s)
@@ -72,7 +73,7 @@ class Mcp:
         await asyncio.gather(*(self._refuse_private(server) for server in servers if not server.target.trusted))
         sessions = await self._ready()
         listings = [_Listing(server, opening) for server in servers]
-        await asyncio.gather(*(listing.fill(sessions, self._limits) for listing in listings))
+        await asyncio.gather(*(listing.fill(sessions) for listing in listings))
         for listing in listings:
             if listing.failure and not listing.server.fallback:
                 raise _connector_failed(listing.server, listing.failure)
@@ -132,7 +133,7 @@ class _Listing:
         else:
             self.tools = self._allowed(known)
 
-    async def fill(self, sessions: "Sessions", limits: Limits) -> None:
+    async def fill(self, sessions: "Sessions") -> None:
         if self._item is None:
             return
         try:
@@ -142,7 +143,7 @@ class _Listing:
             self._item.phase("failed")
             self._item.close(tools=[], error=_with_fallback(self.server, self.server.target.redacted(failure.message)))
             return
-        self.tools = self._allowed(await asyncio.to_thread(listed_tools, found, self.server.target, limits))
+        self.tools = self._allowed(found)
         self._item.phase("completed")
         self._item.close(tools=self.tools)
 
@@ -183,9 +184,9 @@ def _connector_failed(server: Declaration, failure: ServerFailed) -> ConnectorFa
     return ConnectorFailed(message, param="tools")
 
 
-async def _asked(sessions: "Sessions", server: Declaration, name: str, arguments: Json) -> Json:
+async def _asked(sessions: "Sessions", server: Declaration, name: str, arguments: Json, shown: Shown) -> Json:
     try:
-        return await sessions.call(server.target, name, arguments)
+        return await sessions.call(server.target, name, arguments, Attendant(shown.values))
     except ServerFailed as failure:
         message = _with_fallback(server, failure.message)
         raise ServerFailed(message, {**failure.error, "message": message}) from None

@@ -122,7 +122,9 @@ class Settings(BaseSettings):
     mcp_connect_timeout_s: Seconds = 15.0
     """Seconds an MCP server has to open a session and list its tools."""
     mcp_call_timeout_s: Seconds = 120.0
-    """Seconds one MCP call may take."""
+    """Seconds one MCP call may take without a sign of progress."""
+    mcp_list_ttl_s: Annotated[float, Field(ge=0)] = 60.0
+    """Seconds for which the tools an MCP server has listed are not asked for again; 0 asks for each response."""
     cache_bytes: Bytes = 64 * 2**20
     """Bytes of conversations kept decoded in memory."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

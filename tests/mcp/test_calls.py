@@ -73,7 +73,7 @@ def test_tools_are_listed_once_and_the_session_is_kept_between_calls_and_respons
 ) -> None:
     once = calls("fast_tool", text="x")
     script.will(once, once, says("First."), once, says("Second."), once, says("Third."))
-    tools: Any = [fast.tool()]
+    tools: Any = [fast.tool(headers={"X-Key": "of its own"})]
     before = fast.counts()
     first = client.responses.create(model=model, input="q", tools=tools)
     listed = fast.counts() - before
