@@ -187,6 +187,18 @@ async def test_a_token_that_is_still_good_is_used_while_none_is_to_be_had(guarde
 
 
 @promise("mcp.oauth.needed")
+async def test_a_logout_is_noticed_within_seconds(guarded: OAuthServer, vault: Vault) -> None:
+    await logged_in(guarded, vault)
+    mine = grant(guarded, vault)
+    assert await call(mine) == "whispered: hm"
+    await vault.drop("guarded")
+    with pytest.raises(ServerFailed, match="needs a login"):
+        async with asyncio.timeout(5):
+            while await mine.token():
+                await asyncio.sleep(0.05)
+
+
+@promise("mcp.oauth.needed")
 async def test_too_few_scopes_are_told(guarded: OAuthServer, vault: Vault) -> None:
     await logged_in(guarded, vault, scopes=("write",))
     with pytest.raises(ServerFailed, match=r"wants more scopes.* Run `graphnexus mcp login guarded`."):
