@@ -163,10 +163,15 @@ def test_a_tool_that_is_forced_needs_no_search_and_allowed_ones_are_found_by_it(
         model=model, input="q", tools=tools, tool_choice={"type": "function", "name": "get_weather"}
     )
     assert script.last.tool_names() == ["tool_search", "get_weather"]
+    script.will(calls("read_recipe", key="pie"), says("Done."))
+    one: Any = {"type": "mcp", "server_label": "many", "name": "read_recipe"}
+    forced = client.responses.create(model=model, input="q", tools=tools, tool_choice=one)
+    assert [item.type for item in forced.output] == ["mcp_list_tools", "mcp_call", "message"]
+    assert script.last.tool_names() == ["read_recipe", "tool_search"]
     script.will(calls("tool_search", query="weather or recipe"), says("Done."))
     allowed: Any = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "mcp", "server_label": "many"}]}
     client.responses.create(model=model, input="q", tools=tools, tool_choice=allowed)
-    before, after = (set(ask.tool_names()) for ask in script.seen[1:])
+    before, after = (set(ask.tool_names()) for ask in script.seen[3:])
     assert before == {"tool_search"}
     assert "read_recipe" in after
     assert "get_weather" not in after, "found, and not allowed"
@@ -274,6 +279,15 @@ async def test_an_agent_searches_the_tools_of_a_server_and_the_client(
     assert run.final_output == "Clear."
     told = [message["content"] for message in script.last.messages if message["role"] == "tool"]
     assert (told[1], told[3]) == ("clear in Oslo", "list ticket 3")
+
+
+@promise("tool_search.client_tools")
+def test_a_custom_tool_is_found_and_called(tell: Tell, script: Script) -> None:
+    script.will(calls("tool_search", query="run SQL"), calls("sql", input="SELECT 1"))
+    custom = {"type": "custom", "name": "sql", "description": "Runs SQL.", "defer_loading": True}
+    _, found, call = output(tell(input="q", tools=[SEARCH, WEATHER, custom]))
+    assert [tool["name"] for tool in found["tools"]] == ["sql"]
+    assert (call["type"], call["name"], call["input"]) == ("custom_tool_call", "sql", "SELECT 1")
 
 
 @promise("tool_search.client_tools")
