@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -14,14 +15,16 @@ import pytest
 from openai import OpenAI
 
 from server.settings import BadSetting, load
+from server.settings.mcp import McpServer
 from tests import mcp_servers
 from tests.conftest import check_log
 from tests.contract import promise
 from tests.mcp.operated import PROGRAM, caller, named, operated
 from tests.mcp.told import told
-from tests.process import Server, free_port
+from tests.process import ROOT, Server, free_port
 from tests.recorder import Recorder
 from tests.test_cli import graphnexus
+from tests.test_docs import blocks
 from tests.upstream import Script, Upstream, calls, says
 
 Json = dict[str, Any]
@@ -353,6 +356,19 @@ def test_a_bad_table_is_one_line_that_names_file_and_key(table: str, said: str, 
     line = str(bad.value)
     assert line.startswith(said) and line.endswith(f"({config})") and "\n" not in line
     assert "sk-" not in line
+
+
+@promise("mcp.configured.settings")
+def test_the_tables_of_the_documentation_are_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISSUES_TOKEN", "sk-issues")
+    [tables] = blocks(ROOT / "docs/mcp.md", "toml")
+    config = tmp_path / "a.toml"
+    config.write_text(tables)
+    servers = {server.label: server for server in load({}, config).mcp_server}
+    assert set(servers) == {"files", "issues", "mail"}
+    assert servers["issues"].token == "sk-issues"
+    documented = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", (ROOT / "docs/mcp.md").read_text(), re.M)))
+    assert set(documented) == set(McpServer.model_fields)
 
 
 @promise("mcp.configured.listed")
