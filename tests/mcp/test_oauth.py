@@ -94,6 +94,11 @@ async def call(mine: Grant) -> str:
     return answer.json()["result"]["content"][0]["text"]
 
 
+async def _use_up(mine: Grant) -> None:
+    while await mine.token():
+        await asyncio.sleep(0.05)
+
+
 @promise("mcp.oauth.login")
 async def test_a_login_registers_finds_its_way_and_opens_the_server(guarded: OAuthServer, vault: Vault) -> None:
     before = guarded.counts()
@@ -193,9 +198,7 @@ async def test_a_logout_is_noticed_within_seconds(guarded: OAuthServer, vault: V
     assert await call(mine) == "whispered: hm"
     await vault.drop("guarded")
     with pytest.raises(ServerFailed, match="needs a login"):
-        async with asyncio.timeout(5):
-            while await mine.token():
-                await asyncio.sleep(0.05)
+        await asyncio.wait_for(_use_up(mine), 5)
 
 
 @promise("mcp.oauth.needed")
