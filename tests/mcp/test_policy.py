@@ -14,8 +14,9 @@ from graph.policy import Guard, Rule
 from tests import mcp_servers
 from tests.conftest import check_log
 from tests.contract import promise
-from tests.mcp.approving import types
+from tests.mcp.approving import answer, types
 from tests.process import Server
+from tests.recorder import Recorder, RecordingTransport
 from tests.upstream import Script, Upstream, calls, says
 
 Json = dict[str, Any]
@@ -25,7 +26,7 @@ RULES: list[Json] = [
     {"policy": "always", "name": "fast_tool"},
     {"policy": "ask", "server": "fast", "name": "both"},
     {"policy": "always", "name": "pict*"},
-    {"policy": "always", "server": "other"},
+    {"policy": "always", "tool": "tool_search", "owner": "eve"},
 ]
 SAFE = {"text": "safe one", "seconds": 0}
 
@@ -37,7 +38,7 @@ def ruled(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Itera
         tmp_path_factory.mktemp("ruled"),
         upstream.url,
         GRAPHNEXUS_APPROVAL=json.dumps(RULES),
-        GRAPHNEXUS_API_KEYS="ada:sk-ada,bob:sk-bob",
+        GRAPHNEXUS_API_KEYS="ada:sk-ada,bob:sk-bob,eve:sk-eve",
         GRAPHNEXUS_MCP_ALLOW_PRIVATE="true",
         GRAPHNEXUS_LOG_LEVEL="error",
     ).start()
@@ -93,6 +94,25 @@ def test_another_owner_sees_nothing_and_decisions_are_told_at_every_level(
     assert types(response) == ["mcp_call", "message"]
     lines = [line for line in ruled.log().splitlines() if id in line]
     assert [("Call approved" in line, "owner=bob" in line) for line in lines] == [(True, True), (False, True)]
+
+
+@promise("approvals.policy")
+def test_other_hosted_tools_wait_as_well(
+    ruled: Server, recorder: Recorder, fast: mcp_servers.Server, script: Script
+) -> None:
+    script.will(calls("tool_search", query="a name that two servers have"), calls("both", text="found"), says("Done."))
+    plain = httpx2.Client(transport=RecordingTransport(recorder))
+    eve = OpenAI(base_url=ruled.url, api_key="sk-eve", max_retries=0, http_client=plain)
+    tools: Any = [{"type": "tool_search"}, fast.tool(defer_loading=True)]
+    asked: Any = eve.responses.create(model=script.model, input="q", tools=tools)
+    request = asked.output[-1]
+    assert (request.type, request.server_label, request.name) == ("mcp_approval_request", "tool_search", "tool_search")
+    stream = eve.responses.create(
+        model=script.model, previous_response_id=asked.id, input=[answer(request)], tools=tools, stream=True
+    )
+    last: Any = list(stream)[-1]
+    assert types(last.response) == ["tool_search_call", "tool_search_output", "mcp_call", "message"]
+    assert last.response.output[0].to_dict()["approval_request_id"] == request.id
 
 
 # ---------------------------------------------------------------- the rules on their own
