@@ -171,12 +171,15 @@ class Chat:
         self.asked.add(item["id"])
 
     def _called(self, item: Item) -> None:
-        if item.get("status") != "incomplete":
+        if item.get("status") == "incomplete":
+            return
+        call_id: str = item.get("approval_request_id") or ""
+        if call_id not in self.awaiting:
             call = REPLAY[item["type"]](item)
             self._call(call, None)
-            self.awaiting.add(call.call_id)
-            if item["type"] == "tool_search_call" and not item.get("call_id"):
-                self.searches.append(call.call_id)
+            self.awaiting.add(call_id := call.call_id)
+        if item["type"] == "tool_search_call" and not item.get("call_id"):
+            self.searches.append(call_id)
 
     def _call(self, call: ChatCall, turn: int | None) -> _Assistant:
         assistant = self.assistant

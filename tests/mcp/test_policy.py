@@ -114,6 +114,18 @@ def test_other_hosted_tools_wait_as_well(
     assert types(last.response) == ["tool_search_call", "tool_search_output", "mcp_call", "message"]
     assert last.response.output[0].to_dict()["approval_request_id"] == request.id
 
+    script.will(says("Again."))
+    items = [*asked.output, answer(request), *last.response.output]
+    history: Any = [
+        {"role": "user", "content": "q"},
+        *(one if isinstance(one, dict) else one.to_dict() for one in items),
+    ]
+    again = eve.responses.create(model=script.model, input=history, tools=tools, store=False)
+    assert again.output_text == "Again."
+    calls_made = [call["id"] for message in script.last.messages for call in message.get("tool_calls", ())]
+    assert [message["tool_call_id"] for message in script.last.messages if message["role"] == "tool"] == calls_made
+    assert len(calls_made) == 2
+
 
 # ---------------------------------------------------------------- the rules on their own
 
