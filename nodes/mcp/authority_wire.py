@@ -6,6 +6,7 @@ An operator who configured a server on a private address may have its authorizat
 import asyncio
 import ssl
 from collections.abc import Sequence
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx
@@ -13,6 +14,7 @@ import httpx
 from nodes.reach import OutOfReach, Reach, Unresolved, is_public
 
 _ANSWER_BYTES = 1_000_000
+_CONNECT_S = 5.0
 
 
 class OAuthFailed(Exception):
@@ -41,12 +43,11 @@ class Wire:
         host = request.url.host
         try:
             async with asyncio.timeout(self.timeout_s):
-                address = await self._address(request.url)
+                addresses = await self._addresses(request.url)
                 # Read from disk, which takes 100 ms.
                 self._tls = self._tls or await asyncio.to_thread(httpx.create_ssl_context)
                 async with httpx.AsyncHTTPTransport(verify=self._tls) as transport:
-                    answer = await transport.handle_async_request(self._pinned(request, address))
-                    return await _whole(request, answer)
+                    return await self._sent(transport, request, addresses)
         except OutOfReach:
             raise OAuthFailed(f"The address of {host} is private, and that of the MCP server is not.") from None
         except (httpx.HTTPError, httpx.InvalidURL, Unresolved):
@@ -54,18 +55,28 @@ class Wire:
         except TimeoutError:
             raise OAuthFailed(f"{host} did not answer within {self.timeout_s:g} s.") from None
 
-    async def _address(self, url: httpx.URL) -> str:
+    async def _sent(
+        self, transport: httpx.AsyncHTTPTransport, request: httpx.Request, addresses: Sequence[str]
+    ) -> httpx.Response:
+        """To the first address that takes a connection."""
+        *others, last = addresses
+        for address in others:
+            with suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                return await _whole(request, await transport.handle_async_request(self._pinned(request, address)))
+        return await _whole(request, await transport.handle_async_request(self._pinned(request, last)))
+
+    async def _addresses(self, url: httpx.URL) -> list[str]:
         if self._private is None:
             self._private = any([await _is_private(known) for known in self._urls])
         port = url.port or (443 if url.scheme == "https" else 80)
         addresses = await Reach(self._private, self._private).addresses(url.host, port)
         if url.scheme != "https" and any(map(is_public, addresses)):
             raise OAuthFailed(f"Authorization goes by https only; {url.host} was named with {url.scheme}.")
-        return addresses[0]
+        return addresses
 
     def _pinned(self, request: httpx.Request, address: str) -> httpx.Request:
         """To the address that was checked; the names in TLS and headers stay the host's."""
-        timeout = httpx.Timeout(self.timeout_s).as_dict()
+        timeout = httpx.Timeout(self.timeout_s, connect=min(_CONNECT_S, self.timeout_s)).as_dict()
         return httpx.Request(
             request.method,
             request.url.copy_with(host=address),
