@@ -17,6 +17,7 @@ import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
+from nodes import HOSTED_TOOLS
 from tests import mcp_servers
 from tests.process import ROOT, free_port
 from tests.upstream import Script, Upstream, fails, says, together
@@ -173,22 +174,23 @@ async def test_graph_has_a_node_for_each_step_and_names_its_paths(api: LangGraph
         "load",
         "approved",
         "call_model",
-        "mcp",
+        *HOSTED_TOOLS,
         "persist",
         "__end__",
     ]
     paths = {(edge["source"], edge["target"]): edge.get("data") for edge in drawn["edges"]}
+    of_tools: dict[tuple[str, str], str] = {}
+    for kind in HOSTED_TOOLS:
+        of_tools |= {(step, kind): f"call {kind}" for step in ("approved", "call_model")}
+        of_tools |= {(kind, "call_model"): "reply", (kind, "persist"): "client's turn"}
     assert paths == {
+        **of_tools,
         ("__start__", "load"): None,
         ("load", "call_model"): "ask",
         ("load", "approved"): "approval",
-        ("approved", "mcp"): "call mcp",
         ("approved", "call_model"): "ask",
-        ("call_model", "mcp"): "call mcp",
         ("call_model", "call_model"): "repair",
         ("call_model", "persist"): "answer",
-        ("mcp", "call_model"): "reply",
-        ("mcp", "persist"): "client's turn",
         ("persist", "__end__"): None,
     }
 
