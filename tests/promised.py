@@ -2,6 +2,7 @@
 
 from tests.contract import Promise, promises
 from tests.promised_durable import DURABLE
+from tests.promised_security import SECURITY
 from tests.promised_servers import SERVERS
 
 _STREAM = promises(
@@ -244,6 +245,15 @@ _MCP = promises(
     mcp.session.kept            A session is kept between calls and responses of one caller.
     mcp.session.renewed         A session that was lost is opened anew.
     mcp.session.idle            A session nobody uses is closed.
+    mcp.session.patient         Whoever gives up waiting for a session leaves it to the others.
+    mcp.progress                A call that makes progress is given more time, ten times over at most.
+    mcp.list.cached             What a server lists is used again for a while, for the same credentials only.
+    mcp.list.changed            A server that has other tools now is asked again.
+    mcp.elicitation.declined    Questions of a server to the user are declined.
+    mcp.elicitation.values      Values of an approval answer one question of its call, as far as they fit.
+    mcp.sampling.refused        Servers ask the model only where the operator lets them.
+    mcp.sampling.asked          A server that asks the model during a call gets its answer; it counts into the usage.
+    mcp.sampling.bounded        A call asks the model so often and for so many tokens and no more.
     """,
 )
 _SEARCH = promises(
@@ -279,5 +289,5 @@ _MCP_OAUTH = promises(
 )
 PROMISES: list[Promise] = [
     *_STREAM, *_RESPONSE, *_CHAIN, *_TOOLS, *_RESOURCES, *_ERRORS, *_WORLD, *_MCP, *_SEARCH, *_GAPS,
-    *DURABLE, *SERVERS,
+    *DURABLE, *SERVERS, *SECURITY,
 ]  # fmt: skip

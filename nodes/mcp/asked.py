@@ -1,6 +1,6 @@
 """A request to an MCP server that waits for its answer, and what it may still cost."""
 
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TypeVar
 
 import anyio
@@ -45,11 +45,11 @@ class Call:
         if self._scope:
             self._scope.cancel()
 
-    async def wait(self, step: Awaitable[T]) -> T:
+    async def wait(self, step: Callable[[], Awaitable[T]]) -> T:
         """Raises `Broken` if the call is given up."""
         with anyio.CancelScope(deadline=self._until) as self._scope:
             if not self._given_up:
-                return await step
+                return await step()
         raise Broken("The call was cancelled.")
 
     async def pieces(self, stream: httpx.AsyncByteStream) -> AsyncGenerator[bytes]:

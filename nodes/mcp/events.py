@@ -1,8 +1,9 @@
 """Event streams of servers: read within limits, checked event by event, and never ended without an answer."""
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import httpx
 
@@ -16,7 +17,9 @@ _LONGEST_RETRY_MS = 5000
 
 
 @dataclass(slots=True)
-class _Event:
+class Event:
+    """What came of one event."""
+
     type: bytes = b""
     id: bytes = b""
     retry: bytes = b""
@@ -63,30 +66,35 @@ class Events(httpx.AsyncByteStream):
         except Broken as broken:
             reason, resumable = str(broken), False
         if not resumable:
-            yield _Event().frame(error(self._call.id, reason))
+            yield Event().frame(error(self._call.id, reason))
 
     async def aclose(self) -> None:
         await self._stream.aclose()
 
-    async def _events(self) -> AsyncGenerator[_Event]:
-        lines = _Lines()
-        event = _Event()
+    async def _events(self) -> AsyncGenerator[Event]:
+        lines = Lines()
         pieces = self._call.pieces(self._stream)
-        while piece := await self._call.wait(anext(pieces, b"")):
-            for line in lines.of(piece):
-                if line:
-                    event.put(line)
-                elif event != _EMPTY:
-                    yield event
-                    event = _Event()
+        while piece := await self._call.wait(partial(anext, pieces, b"")):
+            for event in lines.events_of(piece):
+                yield event
 
 
-class _Lines:
+class Lines:
     """Puts lines together that come in pieces. Source: HTML standard, "Parsing an event stream"."""
 
     def __init__(self) -> None:
         self._begun: list[bytes] = []
         self._after_cr = False
+        self._event = Event()
+
+    def events_of(self, piece: bytes) -> Iterator[Event]:
+        """The events that end in `piece`."""
+        for line in self.of(piece):
+            if line:
+                self._event.put(line)
+            elif self._event != _EMPTY:
+                yield self._event
+                self._event = Event()
 
     def of(self, piece: bytes) -> list[bytes]:
         """The lines that end in `piece`."""
@@ -105,10 +113,10 @@ class Said(httpx.AsyncByteStream):
     """A stream of one event: that the call has failed."""
 
     def __init__(self, call: Call, reason: str) -> None:
-        self._frame = _Event().frame(error(call.id, reason))
+        self._frame = Event().frame(error(call.id, reason))
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         yield self._frame
 
 
-_EMPTY = _Event()
+_EMPTY = Event()

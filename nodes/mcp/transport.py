@@ -56,7 +56,7 @@ class AnsweringTransport(httpx.AsyncBaseTransport):
             return await self._notify(request, message)
         call = self._begun(message["id"], message["method"])
         try:
-            return await call.wait(self._ask(request, call))
+            return await call.wait(partial(self._ask, request, call))
         except Broken as broken:
             return _answer(call.id, str(broken))
         except (httpx.ConnectError, httpx.ConnectTimeout, Unresolved):
@@ -88,7 +88,7 @@ class AnsweringTransport(httpx.AsyncBaseTransport):
             stream = Said(call, f"The MCP server cut its answer more than {self._limits.resumptions} times.")
         else:
             with suppress(Broken, httpx.HTTPError, httpx.InvalidURL, ServerFailed):
-                response = await call.wait(self._send(request))
+                response = await call.wait(partial(self._send, request))
                 stream = Events(_stream_of(response), call)
                 if response.status_code != 200 or not _is_stream(response):
                     await response.aclose()

@@ -1,0 +1,17 @@
+"""Promises of what strangers may do to the server; see `contract.py`."""
+
+from tests.contract import promises
+
+SECURITY = promises(
+    "§8.4; docs/security.md",
+    """
+    mcp.hostile.call            An answer that does harm costs bounded time and memory and fails its call, honestly.
+    mcp.hostile.result          A result too large or odd to show is cut or named; what is shown is safe to read.
+    mcp.hostile.list            Tools are listed in a way that harms neither caller nor model server, or not at all.
+    mcp.hostile.reach           Nothing that a server says makes us ask another address.
+    mcp.hostile.secrets         Secrets that a server repeats, and those in its URL, go no further.
+    ssrf.addresses              No spelling of a private address is taken from a caller, nor a name that leads to one.
+    ssrf.pinned                 The address that was checked is the one that is connected to.
+    ssrf.allowed                The operator may name private hosts that callers may use.
+    """,
+)
