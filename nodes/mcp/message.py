@@ -10,6 +10,7 @@ import orjson
 from graph.errors import Json
 from nodes.mcp.asked import Broken, Call
 from nodes.mcp.failure import CONNECTION_LOST
+from nodes.mcp.limits import Limits
 from nodes.mcp.weight import TooHeavy, weigh
 
 #: Where in the `data` of a JSON-RPC error made here the reason stands; see `failed`.
@@ -35,9 +36,16 @@ def failed(data: Any) -> Json:
 
 async def passed(text: bytes, call: Call) -> bytes | None:
     """`text` as far as `mcp` may read it. Raises `Broken`."""
-    if not call.notifications_left and b'"result"' not in text and b'"error"' not in text:
-        return None
-    message = await _read(text, call)
+    return allowed(await read(text, call.limits), text, call) if is_worth_reading(text, call) else None
+
+
+def is_worth_reading(text: bytes, call: Call) -> bool:
+    """Whether it may be an answer, or something else that there is still room for."""
+    return bool(call.notifications_left) or b'"result"' in text or b'"error"' in text
+
+
+def allowed(message: Json, text: bytes, call: Call) -> bytes | None:
+    """`text`, which says `message`, as far as `mcp` may read it. Raises `Broken`."""
     if "method" in message:
         return _noted(message, text, call) if _may_say(message, len(text), call) else None
     if not _is_same(message.get("id"), call.id):
@@ -50,8 +58,8 @@ async def passed(text: bytes, call: Call) -> bytes | None:
     return text
 
 
-async def _read(text: bytes, call: Call) -> Json:
-    limits = call.limits
+async def read(text: bytes, limits: Limits) -> Json:
+    """Raises `Broken` where it is no JSON-RPC, or too heavy."""
     try:
         await weigh(text, limits)
         message = orjson.loads(text)

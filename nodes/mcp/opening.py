@@ -105,7 +105,7 @@ class Opener:
         self, target: Target, program: Program, kwargs: Json, lost: Callable[[], None]
     ) -> AsyncGenerator[ClientSession]:
         async with (
-            streams(program, target.redacted, lost, self._limits.answer_bytes) as (messages, replies),
+            streams(program, target.redacted, lost, self._limits) as (messages, replies),
             ClientSession(messages, replies, **kwargs) as session,
         ):
             await session.initialize()

@@ -5,7 +5,6 @@ of the stream; each call is answered with the reason, over what is left of the s
 """
 
 import ssl
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import cast
 
@@ -13,14 +12,17 @@ import anyio
 import httpx
 import orjson
 
-from nodes.mcp.failure import CONNECTION_LOST, ServerFailed
+from nodes.mcp.asked import Broken
+from nodes.mcp.events import Event, Lines
+from nodes.mcp.failure import ServerFailed
 from nodes.mcp.limits import Limits
 from nodes.mcp.oauth import Grant
+from nodes.mcp.pending import Pending
 from nodes.mcp.transport import AnsweringTransport
 from nodes.reach import OutOfReach, Reach, Unresolved
 
-#: Calls of one session whose end is told; older ones were answered long ago.
-_CALLS = 1000
+#: Of the address that messages are posted to.
+_ENDPOINT_BYTES = 4096
 
 
 class EventTransport(AnsweringTransport):
@@ -32,8 +34,7 @@ class EventTransport(AnsweringTransport):
         super().__init__(limits, tls, reach, grant)
         self._when_lost = when_lost
         self._reason = "The MCP server ended the stream of its answers."
-        #: Of requests that were posted.
-        self._posted: deque[int | str] = deque(maxlen=_CALLS)
+        self._pending = Pending(limits)
         self._given_up = False
         self._scope = anyio.CancelScope()
 
@@ -44,7 +45,7 @@ class EventTransport(AnsweringTransport):
             return await self._listen(request)
         message = orjson.loads(await request.aread())
         if "id" in message and "method" in message:
-            self._posted.append(message["id"])
+            self._pending.begin(message["id"], message["method"])
         if refusal := await self._refused(request):
             self._reason, self._given_up = refusal, True
             self._scope.cancel()
@@ -85,14 +86,27 @@ class EventTransport(AnsweringTransport):
 
     async def _events(self, stream: httpx.AsyncByteStream) -> AsyncGenerator[bytes]:
         """The stream until it ends, is too large or is given up; then the end of every call."""
-        chunks = _bounded(stream, self._limits.answer_bytes)
-        while chunk := await self._next(chunks):
-            yield chunk
+        pieces, lines = _bounded(stream, self._limits.answer_bytes), Lines()
+        while piece := await self._next(pieces):
+            for event in lines.events_of(piece):
+                if passed := await self._passed(event):
+                    yield passed
         self._when_lost()
-        yield b"\n\nevent: cut\n\n"  # what was cut becomes an event that is ignored
-        for id in self._posted:
-            error = {"code": CONNECTION_LOST, "message": self._reason}
-            yield b"event: message\ndata: " + orjson.dumps({"jsonrpc": "2.0", "id": id, "error": error}) + b"\n\n"
+        for answer in self._pending.failed(self._reason):
+            yield Event().frame(answer)
+
+    async def _passed(self, event: Event) -> bytes:
+        text = b" ".join(event.lines)
+        if event.type == b"endpoint":
+            return b"event: endpoint\ndata: %b\n\n" % text[:_ENDPOINT_BYTES]
+        if not text or event.type not in (b"", b"message"):
+            return b""
+        try:
+            message = await self._pending.passed(text)
+        except Broken as broken:
+            self._reason, self._given_up = str(broken), True
+            return b""
+        return Event().frame(message) if message else b""
 
     async def _next(self, chunks: AsyncGenerator[bytes]) -> bytes:
         """Nothing when there is no more."""

@@ -23,7 +23,10 @@ from mcp.client.stdio import get_default_environment
 from mcp.shared.message import SessionMessage
 from pydantic import ValidationError
 
-from nodes.mcp.failure import CONNECTION_LOST, ServerFailed
+from nodes.mcp.asked import Broken
+from nodes.mcp.failure import ServerFailed
+from nodes.mcp.limits import Limits
+from nodes.mcp.pending import Pending
 from nodes.mcp.target import Program
 
 logger = logging.getLogger(__name__)
@@ -39,15 +42,15 @@ _LINE_CHARS, _LOGGED_BYTES = 1000, 256_000
 
 @asynccontextmanager
 async def streams(
-    program: Program, redacted: Callable[[str], str], lost: Callable[[], None], line_bytes: int
+    program: Program, redacted: Callable[[str], str], lost: Callable[[], None], limits: Limits
 ) -> AsyncGenerator[tuple[Messages, Replies]]:
     """What `ClientSession` reads and writes. `lost` is called when the program ends, `redacted` on what it logs.
 
     The program and all that it started are gone afterwards, or a second after we are killed. Raises `ServerFailed`.
     """
-    process = await _started(program, line_bytes)
+    process = await _started(program, limits.answer_bytes)
     complaints = _Complaints(process, redacted)
-    pipe = _Pipe(process, lost, line_bytes)
+    pipe = _Pipe(process, lost, limits)
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(complaints.read)
@@ -77,13 +80,13 @@ async def _started(program: Program, line_bytes: int) -> Process:
 class _Pipe:
     """Lines of a program ↔ messages of a session."""
 
-    def __init__(self, process: Process, lost: Callable[[], None], line_bytes: int) -> None:
+    def __init__(self, process: Process, lost: Callable[[], None], limits: Limits) -> None:
         self._input = cast(asyncio.StreamWriter, process.stdin)  # it was asked to be a pipe
         self._output = cast(asyncio.StreamReader, process.stdout)
         self._lost = lost
-        self._line_bytes = line_bytes
+        self._line_bytes = limits.answer_bytes
         self._heard = False
-        self._unanswered: set[str | int] = set()
+        self._pending = Pending(limits)
         self._incoming, self.messages = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         self.replies, self._outgoing = anyio.create_memory_object_stream[SessionMessage](0)
 
@@ -95,19 +98,20 @@ class _Pipe:
                     await self._take(line)
             except ValueError:
                 reason = f"The MCP server's answer is larger than {self._line_bytes} bytes."
+            except Broken as broken:
+                reason = str(broken)
             if not self._heard:
                 reason = "The program of the MCP server could not be started."
                 logger.warning("the program of an MCP server does not start", extra={"said": await complaints.last()})
             self._lost()
-            for id in sorted(self._unanswered, key=str):
-                error = types.ErrorData(code=CONNECTION_LOST, message=reason)
-                await self._say(types.JSONRPCError(jsonrpc="2.0", id=id, error=error))
+            for answer in self._pending.failed(reason):
+                await self._say(answer)
             self._incoming.close()
 
     async def write(self) -> None:
         async for message in self._outgoing:
             if isinstance(message.message.root, types.JSONRPCRequest):
-                self._unanswered.add(message.message.root.id)
+                self._pending.begin(message.message.root.id, message.message.root.method)
             line = message.message.model_dump_json(by_alias=True, exclude_none=True)
             with suppress(ConnectionError):  # the reader says that it has ended
                 self._input.write(line.encode() + b"\n")
@@ -118,17 +122,15 @@ class _Pipe:
             stream.close()
 
     async def _take(self, line: bytes) -> None:
-        try:
-            message = types.JSONRPCMessage.model_validate_json(line)
-        except ValidationError:
+        if b'"jsonrpc"' not in line:
             return  # programs print all kinds of things
         self._heard = True
-        if isinstance(message.root, types.JSONRPCResponse | types.JSONRPCError):
-            self._unanswered.discard(message.root.id)
-        await self._incoming.send(SessionMessage(message))
+        if message := await self._pending.passed(line):
+            await self._say(message)
 
-    async def _say(self, error: types.JSONRPCError) -> None:
-        await self._incoming.send(SessionMessage(types.JSONRPCMessage(error)))
+    async def _say(self, text: bytes) -> None:
+        with suppress(ValidationError):  # of what is no answer `mcp` may want more than we do
+            await self._incoming.send(SessionMessage(types.JSONRPCMessage.model_validate_json(text)))
 
 
 class _Complaints:
