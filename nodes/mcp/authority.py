@@ -127,6 +127,17 @@ async def granted(wire: Wire, before: Credential, **fields: str) -> Credential:
     return before.model_copy(update=new)
 
 
+async def granted_to_client(wire: Wire, url: str, oauth: OAuth) -> Credential:
+    """By `client_credentials`, for the MCP server at `url`. Raises `OAuthFailed`."""
+    authority = await discover(wire, url, oauth)
+    client = oauth.client(authority)
+    if client is None:
+        raise OAuthFailed("The grant client_credentials needs `client_id`.")
+    blank = Credential(server_url=url, authority=authority, client=client)
+    scope = {"scope": authority.scope} if authority.scope else {}
+    return await granted(wire, blank, grant_type="client_credentials", **scope)
+
+
 _HEADERS = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 
 

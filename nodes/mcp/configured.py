@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self, cast
 from graph.errors import Json, RequestError
 from nodes.mcp import declaration
 from nodes.mcp.declaration import Declaration, Filter, filter_of
+from nodes.mcp.oauth import Grant, Grants
 from nodes.mcp.target import Program, Target, Transport
 
 _TRANSPORTS: Mapping[str | None, Transport] = {"streamable_http": "http", "sse": "sse", None: "auto"}
@@ -74,12 +75,13 @@ class Configured:
     shared: bool = False
 
     @classmethod
-    def of(cls, table: Table) -> Self:
+    def of(cls, table: Table, grant: Grant | None = None) -> Self:
+        """`grant`: of a server that is entered by OAuth."""
         bound = table.allowed_tools.model_dump(exclude_none=True) if table.allowed_tools else None
         wish = table.require_approval
         return cls(
             table.label,
-            _target(table),
+            _target(table, grant),
             frozenset(table.connector_id),
             table.description,
             wish if isinstance(wish, str) else cast(Json, wish.model_dump(mode="json", exclude_none=True)),
@@ -120,8 +122,9 @@ class Servers:
         self._by_connector = {name: server for server in configured for name in server.connectors}
 
     @classmethod
-    def of(cls, tables: Sequence[Table]) -> Self:
-        return cls([Configured.of(table) for table in tables if table.enabled])
+    def of(cls, tables: Sequence[Table], grants: Grants | None = None) -> Self:
+        enabled = [table for table in tables if table.enabled]
+        return cls([Configured.of(table, grants.of(table.label) if grants else None) for table in enabled])
 
     def meant(self, tool: Json) -> Configured | None:
         """The server a declaration names, whoever may use it; None where it brings its own URL, or names nothing."""
@@ -175,7 +178,7 @@ def _below(param: str, name: str) -> str:
     return f"{param}.{name}" if param.endswith("]") else param
 
 
-def _target(table: Table) -> Target:
+def _target(table: Table, grant: Grant | None) -> Target:
     if table.command is not None:
         environment = tuple(sorted(table.environment.items()))
         return Target(program=Program(table.command, table.args, environment, table.cwd), trusted=True)
@@ -184,4 +187,5 @@ def _target(table: Table) -> Target:
         headers["Authorization"] = f"Bearer {token}"
     transport = _TRANSPORTS[table.transport]
     login = table.label if table.oauth is not None else ""
-    return Target(table.url or "", tuple(sorted(headers.items())), transport=transport, login=login, trusted=True)
+    entered: Json = {"login": login, "grant": grant}
+    return Target(table.url or "", tuple(sorted(headers.items())), transport=transport, trusted=True, **entered)

@@ -6,10 +6,10 @@ from typing import Protocol
 
 from mcp.client.auth import PKCEParameters
 
-from nodes.mcp.authority import authorization_page, discover, granted, register
+from nodes.mcp.authority import authorization_page, discover, granted, granted_to_client, register
 from nodes.mcp.authority_wire import OAuthFailed, Wire
 from nodes.mcp.credential import Authority, Credential, Vault
-from nodes.mcp.oauth import Entrance, granted_to_client
+from nodes.mcp.oauth import Entrance
 
 
 class Desk(Protocol):
@@ -26,7 +26,7 @@ class Desk(Protocol):
 async def login(entrance: Entrance, vault: Vault, wire: Wire, desk: Desk) -> Credential:
     """Gives what it kept. Raises `OAuthFailed`."""
     if entrance.oauth.grant == "client_credentials":
-        credential = await granted_to_client(wire, entrance)
+        credential = await granted_to_client(wire, entrance.url, entrance.oauth)
     else:
         credential = await _granted_to_person(entrance, wire, desk)
     await vault.put(entrance.label, credential)

@@ -6,6 +6,7 @@ Nothing here asks a person: who has to say yes does so in `graphnexus mcp login`
 import asyncio
 import re
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
@@ -25,6 +26,8 @@ _TRUST_S = 2.0
 _KEEPING_S = 15.0
 #: How often the others look.
 _LOOK_S = 0.1
+#: How many tokens are remembered, to be taken out of what a server repeats.
+_SHOWN = 4
 #: Pauses between attempts to keep what was granted: it is not granted again.
 _AGAIN_S = (0.2, 0.5, 1.0, 2.0, 4.0)
 _SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e ]{1,200}")
@@ -102,6 +105,8 @@ class Grant:
         self._held: Credential | None = None
         self._held_until = 0.0
         self._search: asyncio.Task[str] | None = None
+        #: The tokens that the server was shown last, newest last.
+        self.shown: deque[str] = deque(maxlen=_SHOWN)
 
     async def token(self, refused: str | None = None) -> str:
         """A token other than the one that was `refused`. Raises `ServerFailed`.
@@ -140,7 +145,9 @@ class Grant:
         try:
             return await self._found(refused)
         except StoreUnavailable as away:
-            raise ServerFailed(f"The login to MCP server '{self.entrance.label}' is out of reach: {away.message}") from None
+            raise ServerFailed(
+                f"The login to MCP server '{self.entrance.label}' is out of reach: {away.message}"
+            ) from None
 
     async def _found(self, refused: str | None) -> str:
         until = time.monotonic() + self._renewal_s
@@ -170,7 +177,10 @@ class Grant:
 
     def _hold(self, credential: Credential) -> str:
         self._held, self._held_until = credential, time.monotonic() + _TRUST_S
-        return credential.access_token or ""
+        token = credential.access_token or ""
+        if token not in self.shown:
+            self.shown.append(token)
+        return token
 
     def _lost(self) -> str:
         self._held = None
@@ -198,8 +208,10 @@ class Grant:
             raise self._failed(failed) from None
 
     async def _granted_to_client(self) -> Credential:
+        from nodes.mcp.authority import granted_to_client
+
         try:
-            credential = await granted_to_client(self._wire, self.entrance)
+            credential = await granted_to_client(self._wire, self.entrance.url, self.entrance.oauth)
         except OAuthFailed as failed:
             raise self._failed(failed) from None
         await self._vault.put(self.entrance.label, credential)
@@ -209,19 +221,6 @@ class Grant:
         by_person = self.entrance.oauth.grant == "authorization_code" and isinstance(failed, Refused)
         said = f"No token for MCP server '{self.entrance.label}': {failed}"
         return unauthorized(f"{said} {self.entrance.remedy}" if by_person else said)
-
-
-async def granted_to_client(wire: Wire, entrance: Entrance) -> Credential:
-    """By `client_credentials`. Raises `OAuthFailed`."""
-    from nodes.mcp.authority import discover, granted
-
-    authority = await discover(wire, entrance.url, entrance.oauth)
-    client = entrance.oauth.client(authority)
-    if client is None:
-        raise OAuthFailed("The grant client_credentials needs `client_id`.")
-    blank = Credential(server_url=entrance.url, authority=authority, client=client)
-    scope = {"scope": authority.scope} if authority.scope else {}
-    return await granted(wire, blank, grant_type="client_credentials", **scope)
 
 
 class Grants:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from nodes.mcp.oauth import Grant
 from nodes.mcp.secret import redacted, secrets_of
 
 Transport = Literal["auto", "http", "sse"]
@@ -32,10 +33,13 @@ class Target:
     program: Program | None = None
     #: The label of a server whose tokens are kept here.
     login: str = ""
+    #: Its tokens, which change.
+    grant: Grant | None = field(default=None, repr=False)
     #: The operator named it: it may be on any address.
     trusted: bool = False
 
     def redacted(self, text: str) -> str:
         """`text` without the credentials, should the server have repeated them."""
         shown = [*self.headers, *(self.program.environment if self.program else ())]
-        return redacted(text, secrets_of(shown, self.url))
+        tokens = self.grant.shown if self.grant else ()
+        return redacted(text, (*secrets_of(shown, self.url), *tokens))

@@ -17,6 +17,7 @@ from nodes.mcp.credential import Credential, OAuth, Vault
 from nodes.mcp.failure import ServerFailed
 from nodes.mcp.login import login
 from nodes.mcp.oauth import Authorized, Entrance, Grant
+from nodes.mcp.target import Target
 from tests.contract import promise
 from tests.mcp import oauth_server
 from tests.mcp.oauth_server import MACHINE, OAuthServer
@@ -298,6 +299,17 @@ async def test_a_public_server_leads_to_no_private_address_and_not_past_https(pl
     public = Wire(("https://8.8.8.8/mcp",), 5)
     with pytest.raises(OAuthFailed, match=said):
         await public.send(httpx.Request("POST", place, content=b"secret"))
+
+
+@promise("mcp.oauth.sealed")
+async def test_tokens_are_taken_out_of_what_the_server_repeats(guarded: OAuthServer, vault: Vault) -> None:
+    await logged_in(guarded, vault)
+    mine = grant(guarded, vault)
+    first = await mine.token()
+    target = Target(guarded.url, grant=mine)
+    second = await mine.token(refused=first)
+    said = target.redacted(f"Who are you, {first}? {second}!")
+    assert said == "Who are you, [redacted]? [redacted]!"
 
 
 @promise("mcp.oauth.bound")
