@@ -91,9 +91,10 @@ def _clients(declared: Sequence[Json]) -> Iterator[Deferred]:
 
 
 def _singles(tool: Json) -> Iterator[Json]:
-    """A namespace once for each of its members."""
+    """A namespace once for each of its members, with the description that items must have."""
     if tool["type"] == "namespace":
-        yield from ({**tool, "tools": [member]} for member in tool["tools"])
+        about = tool.get("description") or ""
+        yield from ({**tool, "description": about, "tools": [member]} for member in tool["tools"])
     else:
         yield tool
 
