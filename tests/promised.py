@@ -266,6 +266,7 @@ _SEARCH = promises(
     tool_search.chain           What was found stays so in the chain, and for clients that keep their own history.
     tool_search.client_tools    The client's functions and members of namespaces can wait to be found.
     tool_search.query           Tools are found by words, or by the name of their server or namespace.
+    tool_search.capped          What one search adds to the context is limited, and what is left out is told.
     tool_search.choice          `tool_choice` and `allowed_tools` hold for tools that are found.
     tool_search.approval        Calls of found tools wait for approvals as others do.
     tool_search.resumed         What was found before a crash can be called after it.

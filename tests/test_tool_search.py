@@ -135,6 +135,23 @@ def test_a_namespace_that_is_named_is_found_whole_and_nonsense_finds_nothing(tel
     assert "crm (2): Customers" in told[1]
 
 
+@promise("tool_search.capped")
+def test_what_one_search_adds_to_the_context_is_limited_and_the_rest_is_told(tell: Tell, script: Script) -> None:
+    script.will(calls("tool_search", query="weather"), calls("tool_search", query="crm"), says("Done."))
+    wordy = [function(f"weather_{at}", "The weather. " + "Very long. " * 2000) for at in range(3)]
+    narrow = [function(f"f{at}", "Does something.") for at in range(40)]
+    tools = [*wordy, {"type": "namespace", "name": "crm", "tools": narrow}, SEARCH]
+    first, second = [
+        item["tools"] for item in output(tell(input="q", tools=tools)) if item["type"] == "tool_search_output"
+    ]
+    told = [message["content"] for message in script.last.messages if message["role"] == "tool"]
+    assert [tool["name"] for tool in first] == ["weather_0"]
+    assert "2 more fit" in told[0]
+    assert len(told[0]) < 1000
+    assert len(second[0]["tools"]) == 32
+    assert "8 more fit" in told[1]
+
+
 @promise("tool_search.query")
 def test_a_question_finds_what_it_is_about_and_not_what_shares_its_small_words(
     tell: Tell, script: Script, many: mcp_servers.Server
@@ -285,8 +302,9 @@ async def test_an_agent_searches_the_tools_of_a_server_and_the_client(
 def test_a_custom_tool_is_found_and_called(tell: Tell, script: Script) -> None:
     script.will(calls("tool_search", query="run SQL"), calls("sql", input="SELECT 1"))
     custom = {"type": "custom", "name": "sql", "description": "Runs SQL.", "defer_loading": True}
-    _, found, call = output(tell(input="q", tools=[SEARCH, WEATHER, custom]))
-    assert [tool["name"] for tool in found["tools"]] == ["sql"]
+    bare = {"type": "function", "name": "run", "defer_loading": True}
+    _, found, call = output(tell(input="q", tools=[SEARCH, WEATHER, custom, bare]))
+    assert {tool["name"] for tool in found["tools"]} == {"sql", "run"}
     assert (call["type"], call["name"], call["input"]) == ("custom_tool_call", "sql", "SELECT 1")
 
 

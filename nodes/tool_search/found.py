@@ -26,9 +26,7 @@ _EMPTY = frozenset({
 #: Scripts without spaces: every sign is a word.
 _SIGNS = re.compile(r"([\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])")
 _TABLE = "CREATE VIRTUAL TABLE tool USING fts5(name, grouped, description, parameters, tokenize='porter unicode61')"
-_RANKED = "SELECT rowid, bm25(tool, 8, 4, 2, 1) AS rank FROM tool WHERE tool MATCH ? ORDER BY rank, rowid"
-#: What fits less than this part as well as the best does not fit.
-_WORTH = 0.2
+_RANKED = "SELECT rowid FROM tool WHERE tool MATCH ? ORDER BY bm25(tool, 8, 4, 2, 1), rowid"
 
 
 class Found(NamedTuple):
@@ -82,7 +80,7 @@ def _ranked(tools: Sequence[Deferred], query: str) -> list[Deferred]:
         db.execute(_TABLE)
         db.executemany("INSERT INTO tool VALUES (?, ?, ?, ?)", map(_row, tools))
         rows = db.execute(_RANKED, (" OR ".join(f'"{word}"' for word in words),)).fetchall()
-    return [tools[rowid - 1] for rowid, rank in rows if rank <= _WORTH * rows[0][1]]  # ranks are negative
+    return [tools[rowid - 1] for (rowid,) in rows]
 
 
 def _row(tool: Deferred) -> tuple[str, str, str, str]:
