@@ -11,6 +11,10 @@ class Limits:
     call_timeout_s: float = 120
     #: How old a list of tools may be that is used again; 0: every response asks anew.
     list_ttl_s: float = 60
+    #: Of one call: how often its server may ask the model, the tokens of all answers, the characters of a question.
+    samples: int = 10
+    sample_tokens: int = 8192
+    sample_chars: int = 100_000
     #: A session that nobody used for so long is closed.
     idle_s: float = 300
     #: Sessions kept open; above it the one that was idle longest goes.
@@ -25,7 +29,7 @@ class Limits:
     #: The answer to `initialize`.
     greeting_bytes: int = 1_000_000
     #: Notifications that are read during one call; more are dropped.
-    notifications: int = 1000
+    notifications: int = 2000
     #: Requests of the server's own during one call (elicitation, sampling, ping); with more the call fails.
     questions: int = 50
     #: One notification, or request of the server's own; larger ones are dropped.

@@ -8,6 +8,7 @@ import re
 from functools import partial
 from typing import Any, cast
 
+import orjson
 from mcp import types
 
 from graph.errors import Json
@@ -74,12 +75,17 @@ class Sessions:
 
     async def _found(self, target: Target) -> list[Json]:
         tools: list[Json] = []
+        left_bytes = self._limits.answer_bytes
         cursor: str | None = None
         async with within(self._limits.connect_timeout_s):
             for _ in range(_PAGES):
                 params = types.PaginatedRequestParams(cursor=cursor) if cursor else None
                 page = await self._ask(target, types.ClientRequest(types.ListToolsRequest(params=params)))
                 tools += _tools_of(page)
+                left_bytes -= _size_bytes(page)
+                if left_bytes < 0:
+                    message = f"The MCP server's list of tools is larger than {self._limits.answer_bytes} bytes."
+                    raise ServerFailed(message)
                 if len(tools) > self._limits.tools:
                     raise ServerFailed(f"The MCP server lists more than {self._limits.tools} tools.")
                 if not (cursor := page.get("nextCursor")):
@@ -119,6 +125,13 @@ class Sessions:
         idle = [connection for connection in self._connections.values() if not connection.busy]
         if len(self._connections) >= self._limits.sessions and idle:
             min(idle, key=lambda connection: connection.used_at).retire()
+
+
+def _size_bytes(page: Json) -> int:
+    try:
+        return len(orjson.dumps(page))
+    except orjson.JSONEncodeError:
+        raise ServerFailed("The MCP server's list of tools is nested too deeply.") from None
 
 
 def _tools_of(page: Json) -> list[Json]:

@@ -308,6 +308,8 @@ def _pages(kind: str, talk: Talk) -> Json:
         case "growing":
             number = int((talk.message.get("params") or {}).get("cursor", 0))
             return {"tools": [tool(f"t{number}_{at}") for at in range(100)], "nextCursor": str(number + 1)}
+        case "pages_10mb":
+            return {"tools": [tool("t", "x" * 10 * MB)], "nextCursor": "again"}
         case "names":
             names = ["good", "good", "", " ", "a\nb", "a\x1b[1m", "a\u202eb", "x" * 10_000, "odd name/ü"]
             return {"tools": [*map(tool, names), {"name": 5}, {}, 7]}
@@ -411,6 +413,9 @@ class Hostile:
         if kind == "bomb":
             page = talk.answer(result={"tools": [tool("deep", "Said.", "SCHEMA")]})
             return await talk.json(page.replace(b'"SCHEMA"', b'{"a":' * 10_000 + b"1" + b"}" * 10_000))
+        if kind == "deep":
+            page = talk.answer(result={"tools": [tool("deep", "Said.", {"a": 5})]})
+            return await talk.json(page.replace(b"5", b"[" * 90 + b"]" * 90))
         if kind == "list_100mb":
             return await json_100mb(talk)
         await talk.json(talk.answer(result=_pages(kind, talk)))

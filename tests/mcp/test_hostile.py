@@ -233,6 +233,7 @@ def refused(bound: OpenAI, model: str, ours: Server, hostile: Hostile) -> Callab
         ("endless", "more than 100 pages", 4, 40),
         ("growing", "more than 1000 tools", 4, 40),
         ("drip", f"within {CONNECT_S} s", 8, 40),
+        ("pages_10mb", "list of tools is larger than 16000000 bytes", 4, 120),
         ("list_100mb", "larger than 16000000 bytes", 4, 120),
         ("bomb", "100 levels", 4, 40),
         ("session_1mb", "connection to the MCP server was lost", 4, 40),
@@ -337,10 +338,10 @@ def test_secrets_in_names_and_descriptions_go_no_further(listed: Callable[..., d
 def test_others_are_served_while_a_server_does_harm(
     bound: OpenAI, script: Script, model: str, hostile: Hostile, fast: mcp_servers.Server
 ) -> None:
-    harmful = ["json_100mb", "many_values", "flood", "tiny_chunks"]
+    harmful = ["json_100mb", "many_values", "questions", "tiny_chunks"]
     script.will(together(*((name, {}) for name in harmful), ("fast_tool", {"text": "a"})), says("."))
     tools: Any = [hostile.tool(allowed_tools=harmful), fast.tool()]
     response = bound.responses.create(model=model, input="q", tools=tools)
     results = {item.to_dict()["name"]: item.to_dict() for item in response.output if item.type == "mcp_call"}
     assert results["fast_tool"]["output"] == "fast: a"
-    assert [results[name]["status"] for name in harmful] == ["failed", "failed", "completed", "failed"]
+    assert [results[name]["status"] for name in harmful] == ["failed"] * 4
