@@ -348,7 +348,7 @@ class Hostile:
         self._loop.close()
 
     async def _begin(self) -> asyncio.Server:
-        return await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=2**20)
+        return await asyncio.start_server(self._serve, "0.0.0.0", 0, limit=2**20)
 
     async def _end(self) -> None:
         self._server.close()

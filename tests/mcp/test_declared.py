@@ -8,7 +8,6 @@ import openai
 import pytest
 from openai import OpenAI
 
-from nodes.reach import Reach, is_public
 from tests import mcp_servers
 from tests.conftest import StartServer, client_of
 from tests.contract import promise
@@ -128,50 +127,3 @@ def test_a_server_on_loopback_opens_this_machine_and_not_its_network(
     tool = {"type": "mcp", "server_label": "a", "server_url": f"http://{host}/mcp", "require_approval": "never"}
     answer = http.post("/responses", json={"model": model, "input": "q", "tools": [tool]})
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "tools[0].server_url")
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "127.0.0.1",
-        "10.1.2.3",
-        "172.16.0.1",
-        "192.168.1.1",
-        "169.254.169.254",
-        "100.64.0.1",
-        "0.0.0.0",
-        "224.0.0.1",
-        "255.255.255.255",
-        "::1",
-        "::",
-        "fe80::1",
-        "fe80::1%eth0",
-        "fc00::1",
-        "ff02::1",
-        "::ffff:127.0.0.1",
-        "::ffff:10.0.0.1",
-        "::127.0.0.1",
-        "64:ff9b::7f00:1",
-        "64:ff9b:1::1",
-        "2002:7f00:1::1",
-        "2001::1",
-    ],
-)
-def test_addresses_that_lead_inside_are_not_public(address: str) -> None:
-    assert not is_public(address)
-
-
-@pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700:4700::1111", "64:ff9b::101:101", "::ffff:1.1.1.1"])
-def test_addresses_of_the_internet_are_public(address: str) -> None:
-    assert is_public(address)
-
-
-@pytest.mark.parametrize("host", ["127.1", "0x7f.1", "2130706433", "017700000001", "localhost", "a.localhost.", "::1"])
-def test_every_spelling_of_this_machine_is_seen(host: str) -> None:
-    assert Reach().plainly_excludes(host)
-    assert not Reach(loopback=True).plainly_excludes(host)
-
-
-def test_loopback_does_not_open_the_rest_of_the_network() -> None:
-    assert [Reach(loopback=True).covers(at) for at in ("127.0.0.1", "::1", "10.0.0.1")] == [True, True, False]
-    assert Reach(private=True).covers("10.0.0.1")
