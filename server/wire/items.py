@@ -229,6 +229,8 @@ class ApprovalResponse(Wire):
     approval_request_id: str
     approve: bool
     reason: str | None = None
+    #: Ours: what the server may be told should it ask for something during the call.
+    values: Json | None = None
 
 
 class Kept(Wire):

@@ -102,6 +102,9 @@ def test_an_unanswered_request_and_an_answer_to_nothing_are_refused(
     nobody = {"type": "mcp_approval_response", "approval_request_id": "mcpr_nobody", "approve": True}
     with pytest.raises(openai.BadRequestError, match="No approval request found for approval response"):
         client.responses.create(**again, input=[nobody])
+    with pytest.raises(openai.BadRequestError, match="expected an object") as refused:
+        client.responses.create(**again, input=[answer(asked.output[-1], values="x")])
+    assert refused.value.param == "input[0].values"
     with pytest.raises(openai.BadRequestError, match="is not among the 'tools'"):
         client.responses.create(model=model, previous_response_id=asked.id, input=[answer(asked.output[-1])])
 
