@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from graph.chat import Style
+from graph.consulting import Text
 from graph.errors import Json, UpstreamError
 from graph.ports import Prompt
 from graph.run import Run
@@ -22,28 +23,11 @@ _ASK = (
 )
 
 
-class _Text:
-    """A sink that keeps the text of an answer."""
-
-    def __init__(self) -> None:
-        self.text: str = ""
-        self.usage: Json | None = None
-
-    def accepted(self) -> None:
-        pass
-
-    def feed(self, chunk: Json) -> None:
-        self.usage = chunk.get("usage") or self.usage
-        for choice in chunk.get("choices") or ():
-            delta: Json = choice.get("delta") or choice.get("message") or {}
-            self.text += delta.get("content") or ""
-
-
 async def summarise(run: Run, entries: Sequence[Entry], instructions: str | None = None) -> tuple[str, Json]:
     """The model's summary of `entries`, and what it cost."""
     messages: list[Any] = [{"role": "system", "content": instructions}] if instructions else []
     messages += messages_of(entries, Style(run.profile.developer_role, "none"), run.seal.open)
-    sink = _Text()
+    sink = Text()
     await run.model.answer(Prompt(run.model_name, [*messages, {"role": "user", "content": _ASK}]), sink)
     if not sink.text.strip():
         raise UpstreamError("The model gave no summary of the conversation.")

@@ -172,6 +172,10 @@ class OpenItem:
     def id(self) -> str:
         return self.item["id"]
 
+    @property
+    def approved(self) -> bool:
+        return bool(self.item.get("approval_request_id"))
+
     def event(self, stem: str, **fields: Any) -> None:
         self.was_told(stem, fields)
         self.emitter.say(

@@ -110,7 +110,8 @@ async def call_model(state: State, runtime: Runtime[Run]) -> Change:
     shown = [*run.take_pending(), *await compact_if_due(state, run)]
     if shown:
         state = {**state, "items": append_items(state["items"], shown)}
-    record, request = state["response"], state["request"]
+    record, request = run.with_spent(state["response"]), state["request"]
+    state = {**state, "response": record}
     shape = Shape.of(request)
     turn = run.turn(state)
     turn.holds_text = shape is not None and not run.profile.json_schema
@@ -244,7 +245,8 @@ async def persist(state: State, runtime: Runtime[Run]) -> Change:
 
     The runner says so on the wire when it is on disk.
     """
-    run, record, reason = runtime.context, state["response"], state["outlook"].get("incomplete")
+    run, reason = runtime.context, state["outlook"].get("incomplete")
+    record = run.with_spent(state["response"])
     await _list(run, state)
     ended: Record = {**record, "status": "incomplete", "incomplete_details": {"reason": reason}} if reason else {
         **record, "status": "completed", "completed_at": now()

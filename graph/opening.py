@@ -7,7 +7,7 @@ from graph.client_tools import BY_TYPE, is_clients, offers_of
 from graph.errors import Json
 from graph.events import Emitter, OpenItem
 from graph.offers import Offer
-from graph.ports import Deferred, Function, HostedTool
+from graph.ports import Consult, Deferred, Function, HostedTool
 from graph.state import Entry
 from graph.transcript import toolsets_of
 
@@ -22,6 +22,7 @@ class Toolbox:
     declared: Sequence[Json]
     offers: Mapping[str, Offer]
     functions: Mapping[str, Function]
+    consult: Consult
     shown: list[OpenItem] = field(default_factory=list[OpenItem])
 
     @property

@@ -1,9 +1,10 @@
 """What the machine needs of the world. Adapters fit these by shape; `server/app.py` hands them in."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from graph.consulting import Said
 from graph.errors import Json
 from graph.state import Entry
 
@@ -91,6 +92,11 @@ class Shown(Protocol):
         ...
 
     @property
+    def approved(self) -> bool:
+        """Whether the call is made because somebody has approved it."""
+        ...
+
+    @property
     def values(self) -> Json | None:
         """What its server may be told should it ask for values: an approval brought them along."""
         ...
@@ -173,6 +179,10 @@ class Deferred:
     tool: Json
 
 
+#: Chat messages and options in, what the model says out.
+Consult = Callable[[Sequence[Json], Json], Awaitable[Said]]
+
+
 class Opening(Protocol):
     """What a hosted tool is given while a run opens: a way to show items of its own, and what is known."""
 
@@ -194,6 +204,14 @@ class Opening(Protocol):
     @property
     def deferred(self) -> Sequence[Deferred]:
         """Tools that wait to be found: the caller's, and those of hosted tools opened before."""
+        ...
+
+    @property
+    def consult(self) -> Consult:
+        """Asks the run's model on the side, also while functions run. What it costs counts into the response's usage.
+
+        Raises `UpstreamError` and `RequestError`.
+        """
         ...
 
     def show(self, item: Json) -> "OpenedItem":

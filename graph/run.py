@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 from graph.approvals import Approvals
 from graph.chat import Style
 from graph.client_tools import offers_of
+from graph.consulting import Said, Text
 from graph.errors import Json, RequestError
 from graph.events import Emitter, OpenItem
 from graph.ids import now
@@ -18,6 +19,7 @@ from graph.ports import Function, HostedTool, Model, Profile, Prompt
 from graph.prompt import Toolset, callable_now, options_of
 from graph.seal import Seal
 from graph.shape import Shape
+from graph.snapshot import add_usage, usage_of
 from graph.state import Change, Entry, Outlook, Record, State
 from graph.transcript import check, messages_of
 from graph.turn import Answer, Turn
@@ -80,6 +82,8 @@ class Run:
     pending: list[Entry] = field(default_factory=list[Entry])
     #: Notes a call that is not safe to repeat before it begins; None where no other process will go on.
     note_call: Callable[[str], Awaitable[None]] | None = None
+    #: Usage of questions on the side that is not counted yet.
+    spent: Json | None = None
     #: Whether a user has steered: nothing more is asked, and another response goes on from this one.
     steered: bool = False
     #: The answer being read, to stop it by.
@@ -128,7 +132,7 @@ class Run:
     async def open_tools(self, conversation: Sequence[Entry]) -> list[Entry]:
         """Ready everything the model may call; gives the items that were shown on the way."""
         self.offers = {offer.name: offer for offer in offers_of([*self.declared, *joined(conversation)])}
-        box = Toolbox(self.owner, conversation, self.emitter, self.declared, self.offers, self.functions)
+        box = Toolbox(self.owner, conversation, self.emitter, self.declared, self.offers, self.functions, self.consult)
         for tool in self.hosted:
             declared = [given for given in self.declared if serves(tool, given)]
             if declared:
@@ -214,6 +218,20 @@ class Run:
         elif shape:
             messages.insert(0, shape.instruction())
         return Prompt(self.model_name, messages, tools.definitions(), options)
+
+    async def consult(self, messages: Sequence[Json], options: Json) -> Said:
+        """Ask the model on the side; see `ports.Opening`."""
+        heard = Text()
+        try:
+            await self.model.answer(Prompt(self.model_name, messages, options=options), heard)
+        finally:
+            self.spent = add_usage(self.spent, usage_of(heard.usage))
+        return Said(heard.text, heard.finish, self.model_name)
+
+    def with_spent(self, record: Record) -> Record:
+        """The record with what was asked on the side since."""
+        spent, self.spent = self.spent, None
+        return {**record, "usage": add_usage(record["usage"], spent)} if spent else record
 
     def take_pending(self) -> list[Entry]:
         pending, self.pending = self.pending, []

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from tests.forking import Forked
 from tests.process import nursery
 
-Kind = Literal["fast", "slow", "failing", "sums", "many"]
+Kind = Literal["fast", "slow", "failing", "sums", "many", "asking"]
 #: One red pixel.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="
 
@@ -102,7 +102,8 @@ def _tools_of(kind: Kind, counts: Counter[str]) -> Any:
     from mcp.server.fastmcp import FastMCP
 
     server = FastMCP(kind, log_level="ERROR")
-    {"fast": _fast, "slow": _slow, "failing": _failing, "sums": _sums, "many": _many}[kind](server, counts)
+    add = {"fast": _fast, "slow": _slow, "failing": _failing, "sums": _sums, "many": _many, "asking": _asking}
+    add[kind](server, counts)
     return server
 
 
@@ -169,6 +170,12 @@ def _told(verb: str, thing: str) -> Any:
         return f"{verb} {thing} {key}"
 
     return act
+
+
+def _asking(server: Any, counts: Counter[str]) -> None:
+    from tests.mcp.asking_tools import add
+
+    add(server)
 
 
 def _failing(server: Any, counts: Counter[str]) -> None:

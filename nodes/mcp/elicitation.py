@@ -34,7 +34,7 @@ def fitting_of(schema: Json, values: Json) -> dict[str, Any]:
         return {}
     asked = cast(Json, properties)
     fitting = {name: value for name, value in values.items() if name in asked and _fits(asked[name], value)}
-    missing = [name for name in cast(list[Any], required) if name not in fitting]
+    missing = [name for name in cast(list[Any], required) if name not in list(fitting)]
     return {} if missing else fitting
 
 

@@ -4,7 +4,7 @@ Servers are those a request brings the URL of, and those the operator has config
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from nodes.mcp.failure import ServerFailed
 from nodes.mcp.function import McpFunction, is_listed_tool, is_read_only, model_names
 from nodes.mcp.limits import Limits
 from nodes.mcp.oauth import Grants, entrances
+from nodes.mcp.sampling import Allowed, Sampling
 from nodes.premises import Premises
 from nodes.reach import OutOfReach, Reach, Unresolved
 
@@ -38,8 +39,12 @@ class Mcp:
     kind = "mcp"
     types: Sequence[str] = ("mcp",)
 
-    def __init__(self, reach: Reach, servers: Servers, limits: Limits, grants: Grants) -> None:
-        """`reach`: what requests may name the URL of; `servers`: the operator's, `grants`: tokens for them."""
+    def __init__(
+        self, reach: Reach, servers: Servers, limits: Limits, grants: Grants, sampling: Allowed = "never"
+    ) -> None:
+        """`reach`: what requests may name the URL of; `servers`: the operator's, `grants`: tokens for them;
+        `sampling`: when servers may ask the model."""
+        self._sampling: Allowed = sampling
         self._reach = reach
         self._servers = servers
         self._limits = limits
@@ -56,7 +61,7 @@ class Mcp:
         allowed = tuple(host.rstrip(".").lower() for host in values["allowed_hosts"])
         reach = Reach(premises.alone and private is None, bool(private), allowed)
         grants = Grants(entrances(values["server"]), premises.vault, limits.connect_timeout_s)
-        return cls(reach, Servers.of(values["server"]), limits, grants)
+        return cls(reach, Servers.of(values["server"], grants), limits, grants, values["sampling"])
 
     def check(self, tool: Json, param: str) -> Json:
         declaration.check(tool, param)
@@ -77,7 +82,7 @@ class Mcp:
         for listing in listings:
             if listing.failure and not listing.server.fallback:
                 raise _connector_failed(listing.server, listing.failure)
-        return self._functions(listings, sessions, opening.taken)
+        return self._functions(listings, sessions, opening)
 
     async def close(self) -> None:
         if self._sessions:
@@ -94,7 +99,7 @@ class Mcp:
     def _begun(self) -> "Sessions":
         from nodes.mcp.session import Sessions
 
-        return Sessions(self._limits, self._reach, self._grants)
+        return Sessions(self._limits, self._reach, self._grants, sampling=self._sampling != "never")
 
     async def _refuse_private(self, server: Declaration) -> None:
         url = urlsplit(server.target.url)
@@ -106,13 +111,12 @@ class Mcp:
         except Unresolved:
             return  # told when its tools are listed
 
-    def _functions(
-        self, listings: Sequence["_Listing"], sessions: "Sessions", taken: Collection[str]
-    ) -> list[Function]:
+    def _functions(self, listings: Sequence["_Listing"], sessions: "Sessions", opening: Opening) -> list[Function]:
+        door = _Door(sessions, Sampling(self._sampling, opening.consult, self._limits))
         offered = [(listing.server, tool) for listing in listings for tool in listing.tools]
-        names = model_names([(server.label, tool["name"]) for server, tool in offered], taken)
+        names = model_names([(server.label, tool["name"]) for server, tool in offered], opening.taken)
         return [
-            McpFunction(name, tool, server, partial(_asked, sessions, server), self._limits)
+            McpFunction(name, tool, server, partial(door.ask, server), self._limits)
             for name, (server, tool) in zip(names, offered, strict=True)
         ]
 
@@ -184,12 +188,20 @@ def _connector_failed(server: Declaration, failure: ServerFailed) -> ConnectorFa
     return ConnectorFailed(message, param="tools")
 
 
-async def _asked(sessions: "Sessions", server: Declaration, name: str, arguments: Json, shown: Shown) -> Json:
-    try:
-        return await sessions.call(server.target, name, arguments, Attendant(shown.values))
-    except ServerFailed as failure:
-        message = _with_fallback(server, failure.message)
-        raise ServerFailed(message, {**failure.error, "message": message}) from None
+class _Door:
+    """The way of a run's functions to their servers."""
+
+    def __init__(self, sessions: "Sessions", sampling: Sampling) -> None:
+        self._sessions = sessions
+        self._sampling = sampling
+
+    async def ask(self, server: Declaration, name: str, arguments: Json, shown: Shown) -> Json:
+        attendant = Attendant(shown.values, self._sampling.of(shown))
+        try:
+            return await self._sessions.call(server.target, name, arguments, attendant)
+        except ServerFailed as failure:
+            message = _with_fallback(server, failure.message)
+            raise ServerFailed(message, {**failure.error, "message": message}) from None
 
 
 def _with_fallback(server: Declaration, failure: str) -> str:

@@ -125,6 +125,8 @@ class Settings(BaseSettings):
     """Seconds one MCP call may take without a sign of progress."""
     mcp_list_ttl_s: Annotated[float, Field(ge=0)] = 60.0
     """Seconds for which the tools an MCP server has listed are not asked for again; 0 asks for each response."""
+    mcp_sampling: Literal["never", "ask", "always"] = "never"
+    """Let MCP servers ask the response's model during calls: `ask` is only during calls that somebody has approved."""
     cache_bytes: Bytes = 64 * 2**20
     """Bytes of conversations kept decoded in memory."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -23,3 +23,9 @@ def slow() -> Iterator[mcp_servers.Server]:
 def failing() -> Iterator[mcp_servers.Server]:
     with mcp_servers.serve("failing") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def asking() -> Iterator[mcp_servers.Server]:
+    with mcp_servers.serve("asking") as server:
+        yield server

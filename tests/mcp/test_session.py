@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -35,6 +37,11 @@ async def come_true(holds: Callable[[], bool], limit_s: float = 10) -> None:
     while not await asyncio.to_thread(holds):
         assert time.monotonic() < until, "it did not come true"
         await asyncio.sleep(0.02)
+
+
+def pid_of(server: mcp_servers.Server) -> int:
+    assert server.process
+    return server.process.pid
 
 
 def text_of(result: Json) -> str:
@@ -125,3 +132,52 @@ async def test_a_redirect_is_followed_within_the_server_only() -> None:
         with pytest.raises(ServerFailed, match="307"):
             await opened.call(moved, "redirect_away", {})
         assert json.dumps(broken.hosts) == json.dumps([f"127.0.0.1:{broken.port}"])
+
+
+@promise("mcp.session.patient")
+async def test_whoever_gives_up_waiting_for_a_session_leaves_it_to_the_others() -> None:
+    with mcp_servers.serve("sums") as server:
+        async with sessions(connect_timeout_s=5, call_timeout_s=20) as opened:
+            os.kill(pid_of(server), signal.SIGSTOP)
+            hasty = asyncio.create_task(opened.call(Target(server.url), "add", {"a": 1, "b": 1}))
+            others = [asyncio.create_task(opened.call(Target(server.url), "add", {"a": 1, "b": at})) for at in range(9)]
+            await asyncio.sleep(0.3)
+            hasty.cancel()
+            os.kill(pid_of(server), signal.SIGCONT)
+            assert [text_of(result) for result in await asyncio.gather(*others)] == [str(1 + at) for at in range(9)]
+        assert server.counts()["initialize"] == 1
+
+
+@promise("mcp.session.patient")
+async def test_opening_takes_no_longer_than_it_may_however_many_wait() -> None:
+    with mcp_servers.serve("sums") as server:
+        async with sessions(connect_timeout_s=0.5, call_timeout_s=20) as opened:
+            os.kill(pid_of(server), signal.SIGSTOP)
+            begun = time.monotonic()
+            first = asyncio.create_task(opened.call(Target(server.url), "add", {"a": 1, "b": 1}))
+            await asyncio.sleep(0.3)
+            late = asyncio.create_task(opened.call(Target(server.url), "add", {"a": 1, "b": 1}))
+            for call in (first, late):
+                with pytest.raises(ServerFailed, match=r"within 0\.5 s"):
+                    await call
+            assert time.monotonic() - begun < 2
+            os.kill(pid_of(server), signal.SIGCONT)
+            assert text_of(await opened.call(Target(server.url), "add", {"a": 1, "b": 1})) == "2"
+
+
+@promise("mcp.progress")
+async def test_a_call_that_makes_progress_is_given_more_time(asking: mcp_servers.Server) -> None:
+    async with sessions(call_timeout_s=0.5) as opened:
+        marching = {"steps": 8, "step_s": 0.2}
+        assert text_of(await opened.call(Target(asking.url), "march", marching)) == "there"
+        with pytest.raises(ServerFailed, match="did not answer within"):
+            await opened.call(Target(asking.url), "march", {**marching, "quiet": True})
+
+
+@promise("mcp.progress")
+async def test_a_call_that_never_ends_is_ended_for_all_its_progress(asking: mcp_servers.Server) -> None:
+    async with sessions(call_timeout_s=0.2) as opened:
+        begun = time.monotonic()
+        with pytest.raises(ServerFailed, match="did not answer within"):
+            await opened.call(Target(asking.url), "march", {"steps": 1000, "step_s": 0.05})
+        assert 1.9 < time.monotonic() - begun < 4
