@@ -13,11 +13,13 @@ import time
 import urllib.parse
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from tests.process import free_port
 
@@ -72,6 +74,24 @@ def serve() -> Iterator[OAuthServer]:
     finally:
         server.process.kill()
         server.process.wait()
+
+
+class Visitor:
+    """A person with a browser that shows nothing."""
+
+    redirect_uri = "http://127.0.0.1:45454/callback"
+
+    def __init__(self, **instead: str) -> None:
+        self._instead = instead
+        self.page = ""
+
+    async def ask(self, page: str) -> Mapping[str, str]:
+        self.page = page
+        async with httpx.AsyncClient() as browser:
+            back = (await browser.get(page)).headers["location"]
+        assert back.startswith(self.redirect_uri)
+        said = {name: values[0] for name, values in urllib.parse.parse_qs(urllib.parse.urlsplit(back).query).items()}
+        return {**said, **self._instead}
 
 
 # ---------------------------------------------------------------- the child

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from nodes.mcp.oauth import Authorized, Entrance, Grant
 from nodes.mcp.target import Target
 from tests.contract import promise
 from tests.mcp import oauth_server
-from tests.mcp.oauth_server import MACHINE, OAuthServer
+from tests.mcp.oauth_server import MACHINE, OAuthServer, Visitor
 from tests.store_graph import Caller, opened
 
 Json = dict[str, Any]
@@ -45,24 +45,6 @@ def guarded(_process: OAuthServer) -> OAuthServer:
 async def vault(tmp_path: Path) -> AsyncIterator[Vault]:
     async with opened("sqlite", tmp_path / "vault.db") as caller:
         yield Vault(caller.store.credentials, _SEAL)
-
-
-class Visitor:
-    """A person with a browser that shows nothing."""
-
-    redirect_uri = "http://127.0.0.1:45454/callback"
-
-    def __init__(self, **instead: str) -> None:
-        self._instead = instead
-        self.page = ""
-
-    async def ask(self, page: str) -> Mapping[str, str]:
-        self.page = page
-        async with httpx.AsyncClient() as browser:
-            back = (await browser.get(page)).headers["location"]
-        assert back.startswith(self.redirect_uri)
-        said = {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
-        return {**said, **self._instead}
 
 
 def entrance(server: OAuthServer, label: str = "guarded", **oauth: Any) -> Entrance:

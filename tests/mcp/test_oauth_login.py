@@ -14,12 +14,18 @@ import pytest
 from openai import APIStatusError, OpenAI
 
 from nodes.mcp.authority_wire import OAuthFailed
+from nodes.mcp.credential import Vault
+from nodes.mcp.login import login
+from nodes.mcp.oauth import entrances
+from server.data import open_store
 from server.mcp_desk import open_desk
+from server.mcp_servers import as_text, found
+from server.secret import seal_of
 from server.settings import BadSetting, load
 from tests.conftest import StartServer, client_of
 from tests.contract import promise
 from tests.mcp import oauth_server
-from tests.mcp.oauth_server import OAuthServer
+from tests.mcp.oauth_server import OAuthServer, Visitor
 from tests.process import ROOT, free_port
 from tests.recorder import Recorder
 from tests.upstream import Script, calls, says
@@ -88,16 +94,12 @@ def test_a_login_opens_a_server_for_one_that_is_running_and_a_logout_closes_it(
             asked(client, model)
         assert refused.value.status_code == 424
         assert "Run `graphnexus mcp login guarded`." in refused.value.message
-        status, listed = terminal.run("list")
-        assert (status, listed.split(maxsplit=2)[2]) == (1, "down       login needed")
         assert terminal.log_in().startswith("Logged in to 'guarded': scopes read, expires 20")
         script.will(calls("whisper", text="hm"), says("Heard."), calls("whisper", text="again"), says("Heard it."))
         assert asked(client, model).output_text == "Heard."
         guarded.tell(revoke="access")
         response = asked(client, model)
         assert [item.output for item in response.output if item.type == "mcp_call"] == ["whispered: again"]
-        status, listed = terminal.run("list")
-        assert status == 0 and re.search(r"1 tools, expires 20[0-9-]{8} [0-9:]{5} UTC and is renewed", listed)
         assert terminal.run("logout", "guarded") == (0, "Logged out of 'guarded'.")
         assert terminal.run("logout", "guarded") == (1, "graphnexus: there is no login to 'guarded'")
     seen = guarded.seen()
@@ -106,6 +108,17 @@ def test_a_login_opens_a_server_for_one_that_is_running_and_a_logout_closes_it(
     kept = b"".join(path.read_bytes() for path in ours.data_dir.rglob("*") if path.is_file())
     everywhere = kept + terminal.said.encode() + ours.log().encode()
     assert not [secret for secret in seen["secrets"] if secret.encode() in everywhere]
+
+
+@promise("mcp.oauth.needed")
+async def test_the_list_of_servers_says_how_a_login_stands(config: Path, guarded: OAuthServer, tmp_path: Path) -> None:
+    settings = load({"data_dir": str(tmp_path / "kept")}, config)
+    assert as_text(await found(settings)).split(maxsplit=2)[2] == "down       login needed"
+    async with open_store(settings) as store:
+        entrance = entrances(settings.mcp_server)["guarded"]
+        await login(entrance, Vault(store.credentials, seal_of(settings)), entrance.wire(10), Visitor())
+    listed = as_text(await found(settings))
+    assert re.search(r"reachable  1 tools, expires 20[0-9-]{8} [0-9:]{5} UTC and is renewed$", listed)
 
 
 @promise("mcp.oauth.login")
