@@ -21,7 +21,7 @@ from tests.mcp.hostile import MB, SCHEMAS, Hostile
 from tests.mcp.told import told
 from tests.process import Server
 from tests.recorder import Recorder
-from tests.told import eventually
+from tests.told import ended, eventually
 from tests.upstream import Script, Upstream, calls, says, together
 
 Json = dict[str, Any]
@@ -37,8 +37,14 @@ def ours(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     yield server
     server.stop()
     check_log(server.log())
+    assert not kept_secrets(server)
+
+
+def kept_secrets(server: Server) -> list[Path]:
+    """Files of a server, its log among them, that hold a secret."""
     kept = [path for path in server.data_dir.rglob("*") if path.is_file()]
-    assert not [path for path in kept if SECRET.encode() in path.read_bytes()]
+    assert len(kept) > 1
+    return [path for path in kept if SECRET.encode() in path.read_bytes()]
 
 
 @pytest.fixture(scope="module")
@@ -308,7 +314,7 @@ def test_a_tool_cannot_take_the_name_of_a_function_of_the_callers(
 
 @promise("mcp.hostile.secrets", "mcp.secrets")
 def test_secrets_that_a_server_repeats_go_no_further(
-    bound: OpenAI, script: Script, model: str, hostile: Hostile, recorder: Recorder
+    bound: OpenAI, script: Script, model: str, ours: Server, hostile: Hostile
 ) -> None:
     """The store, the log at level debug and everything beside are searched when the server has ended."""
     tool = hostile.tool(
@@ -317,13 +323,15 @@ def test_secrets_that_a_server_repeats_go_no_further(
         authorization=f"{SECRET}-token",
         headers={"X-Api-Key": f"{SECRET}-header", "Cookie": f"a={SECRET}-cookie", "X-Auth": f"{SECRET} with blanks"},
     )
-    script.will(calls("echo"), calls("echo_error"), says("."))
+    script.will(calls("echo"), calls("echo_error"), says("."), calls("echo"), says("."))
     response = bound.responses.create(model=model, input="q", tools=[tool])
-    stored = bound.responses.retrieve(response.id)
-    said = [response.to_json(), stored.to_json(), json.dumps([ask.body for ask in script.seen])]
+    apart = bound.responses.create(model=model, input="q", tools=[tool], background=True)
+    said = [response.to_json(), bound.responses.retrieve(response.id).to_json(), ended(bound, apart.id).to_json()]
+    said += [json.dumps([ask.body for ask in script.seen])]
     assert not [text for text in said if SECRET in text]
+    assert not kept_secrets(ours)
     assert response.tools[0].to_dict()["server_url"] == hostile.url("/mcp?api_key=REDACTED&region=eu")
-    assert [text.count("[redacted]") >= 4 for text in told(script)] == [True, True]
+    assert [item.to_json().count("[redacted]") >= 4 for item in response.output[1:3]] == [True, True]
     assert hostile.counts[f"/mcp?api_key={SECRET}-url&region=eu"] > 1
 
 
