@@ -229,6 +229,16 @@ def test_a_search_without_tools_to_find_and_the_reverse_are_refused(
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param), answer.text
 
 
+@promise("tool_search.checked")
+def test_a_search_beside_a_namespace_that_waits_for_nothing_is_taken_as_openai_agents_may_send_it(
+    tell: Tell, script: Script
+) -> None:
+    script.will(says("Done."))
+    ready = {"type": "namespace", "name": "crm", "description": "", "tools": [{**WEATHER, "defer_loading": False}]}
+    tell(input="q", tools=[SEARCH, ready])
+    assert script.last.tool_names() == ["crm__get_weather"]
+
+
 @promise("tool_search.secrets")
 def test_credentials_in_a_found_server_of_the_input_are_not_kept(
     client: OpenAI, script: Script, model: str, many: mcp_servers.Server

@@ -122,7 +122,8 @@ def check_deferred(tools: Sequence[Json]) -> None:
     if deferred and not searches:
         message = "Invalid Value: 'tools.defer_loading'. Deferred tools require tools.tool_search."
         raise RequestError(message, param=f"tools[{deferred[0]}].defer_loading", code="invalid_value")
-    if not deferred and any(not is_clients(tools[index]) for index in searches):
+    searchable = deferred or any(tool["type"] == "namespace" for tool in tools)
+    if not searchable and any(not is_clients(tools[index]) for index in searches):
         message = "Invalid Value: 'tools.tool_search'. tools.tool_search requires at least one deferred tool."
         raise RequestError(message, param=f"tools[{searches[0]}]", code="invalid_value")
     if len(searches) > 1:
