@@ -96,20 +96,28 @@ class Waiting(NamedTuple):
 def waiting(history: Sequence[Entry], added: Sequence[Entry]) -> Waiting:
     """What waits at the end of a conversation. Raises `RequestError` for an answer that cannot be one.
 
-    A model is asked only when nothing is unanswered, so that nothing waits before the last user message of `history`.
+    A model is asked only when nothing is unanswered, so that nothing waits before the last message it was asked with.
     """
     found = Waiting({}, {}, set())
-    for entry in [*history[_last_user(history) :], *added]:
-        item = entry["item"]
-        if entry.get("cut"):
-            continue
-        if item["type"] == REQUEST:
-            found.requests[item["id"]] = entry
-        elif item["type"] == RESPONSE:
-            _answer(found, item)
-        elif id := item.get("approval_request_id"):
-            found.made.add(id)
+    for entry in history[_last_asked(history) :]:
+        _take(found, entry, known=True)
+    for entry in added:
+        _take(found, entry)
     return found
+
+
+def _take(found: Waiting, entry: Entry, known: bool = False) -> None:
+    """`known`: it was taken before, with a request that may be further back."""
+    item = entry["item"]
+    if entry.get("cut"):
+        return
+    if item["type"] == REQUEST:
+        found.requests[item["id"]] = entry
+    elif item["type"] == RESPONSE:
+        if not known or item["approval_request_id"] in found.requests:
+            _answer(found, item)
+    elif id := item.get("approval_request_id"):
+        found.made.add(id)
 
 
 def _answer(found: Waiting, item: Item) -> None:
@@ -121,16 +129,17 @@ def _answer(found: Waiting, item: Item) -> None:
         raise RequestError(f"The approval request {id} is answered twice, and differently.", param="input")
 
 
-def _last_user(entries: Sequence[Entry]) -> int:
+def _last_asked(entries: Sequence[Entry]) -> int:
+    """Where the last user message stands that a response has seen: what comes behind may have been added to a
+    conversation while it waits.
+    """
+    answered = False
     for index in range(len(entries) - 1, -1, -1):
         item = entries[index]["item"]
-        if item["type"] == "message" and item["role"] == "user":
+        answered = answered or "at" in entries[index]
+        if answered and item["type"] == "message" and item["role"] == "user":
             return index
     return 0
-
-
-def answers_in(entries: Sequence[Entry]) -> bool:
-    return any(entry["item"]["type"] == RESPONSE for entry in entries)
 
 
 def requests_in(entries: Sequence[Entry]) -> list[Item]:

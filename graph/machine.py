@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Send
 
 from graph import deciding
-from graph.approvals import answers_in, requests_in, waiting
+from graph.approvals import Waiting, requests_in, waiting
 from graph.client_tools import REPLAY
 from graph.compaction import compact_if_due
 from graph.errors import Json, ToolFailed, UpstreamError, unknown_parent
@@ -82,14 +82,18 @@ async def taken(run: Run, history: list[Entry], given: str | Sequence[Json]) -> 
 
 
 async def after_load(state: State) -> str:
-    return "approval" if answers_in(state["items"][state["response"]["input_at"] :]) else "ask"
+    return "approval" if _waiting(state).due else "ask"
+
+
+def _waiting(state: State) -> Waiting:
+    begins = state["response"]["input_at"]
+    return waiting(state["items"][:begins], state["items"][begins:])
 
 
 async def approved(state: State, runtime: Runtime[Run]) -> Change:
     """Take up the calls that the input approves, before the model is asked. Raises `RequestError`."""
     run, record = runtime.context, state["response"]
-    begins = record["input_at"]
-    found = waiting(state["items"][:begins], state["items"][begins:])
+    found = _waiting(state)
     calls = [deciding.take_up(run, found.requests[id], found.answers[id]) for id in found.due]
     counted: Record = {**record, "hosted_calls": len(calls)}
     return {"items": run.take_pending(), "response": counted, "outlook": {"calls": calls}}

@@ -182,16 +182,27 @@ def test_branches_and_conversations_go_on_from_one_yes(
     script.will(calls("both", text="c"), says("Done."), says("And?"), says("Branch."))
     tools = [guarded(fast)]
     asked = client.responses.create(model=model, input="Use it.", tools=tools, conversation=conversation)
+    aside: Any = {"type": "message", "role": "user", "content": "By the way."}
+    client.conversations.items.create(conversation, items=[aside])
     before = fast.counts()["tools/call"]
     yes = answer(asked.output[-1])
     response = client.responses.create(model=model, input=[yes], tools=tools, conversation=conversation)
     assert types(response) == ["mcp_call", "message"]
+    assert [message["role"] for message in script.last.messages] == ["user", "assistant", "tool", "user"]
     more = client.responses.create(model=model, input="And?", tools=tools, conversation=conversation)
     assert types(more) == ["message"]
     branch = client.responses.create(model=model, previous_response_id=asked.id, tools=tools)
     assert types(branch) == ["mcp_call", "message"]
     assert told(script) == ["fast both: c"]
     assert fast.counts()["tools/call"] == before + 1
+
+    script.will(calls("both", text="d"), says("Done."))
+    asked = client.responses.create(model=model, input="Again.", tools=tools, conversation=conversation)
+    given: Any = [answer(asked.output[-1])]
+    client.conversations.items.create(conversation, items=given)
+    response = client.responses.create(model=model, input="Go on.", tools=tools, conversation=conversation)
+    assert types(response) == ["mcp_call", "message"]
+    assert told(script)[-1] == "fast both: d"
 
 
 @promise("approvals.stateless")
