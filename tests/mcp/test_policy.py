@@ -138,6 +138,8 @@ class Named:
     cautious: bool
     kind: str = "mcp"
     origin: tuple[str, str] = ("server", "tool")
+    known_as: str = "server"
+    known_as: str = "server"
 
 
 @promise("approvals.policy")
