@@ -26,12 +26,13 @@ from evals.bench.crowd import WIDE, crowd, followers
 from evals.bench.durable import overheads, runs, stored
 from evals.bench.latency import latency
 from evals.bench.marathon import marathon
+from evals.bench.mcp import mcp
 from evals.bench.postgres import postgres
 from evals.bench.process import Process, machine
 from evals.bench.since import since
 from evals.bench.site import Site
 
-PARTS = ("spine", "durable", "crowd", "stored", "latency")
+PARTS = ("spine", "durable", "crowd", "stored", "latency", "mcp")
 
 
 class Bench:
@@ -72,6 +73,11 @@ class Bench:
 
     async def latency(self) -> list[Bar]:
         return await latency(self._site, say)
+
+    async def mcp(self) -> list[Bar]:
+        say("calls of MCP tools")
+        with self._site.server("mcp") as server:
+            return await mcp(self._site, server, self._effort)
 
     async def long(self) -> list[Bar]:
         return await marathon(self._site, say)
