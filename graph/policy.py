@@ -21,7 +21,8 @@ class Rule:
     policy: Policy
     #: The tool's type, e.g. `mcp`.
     tool: str = "*"
-    #: The `server_label` of an MCP server; of other tools their type.
+    #: The label of a configured MCP server, whatever a request calls it; of others their `server_label`; of other
+    #: tools their type.
     server: str = "*"
     #: The function's name, as an approval request says it.
     name: str = "*"
@@ -30,8 +31,8 @@ class Rule:
     arguments: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def fits(self, owner: str, function: Function) -> bool:
-        label, name = function.origin
-        asked = ((self.owner, owner), (self.tool, function.kind), (self.server, label), (self.name, name))
+        server, name = function.known_as, function.origin[1]
+        asked = ((self.owner, owner), (self.tool, function.kind), (self.server, server), (self.name, name))
         return all(fnmatchcase(value, pattern) for pattern, value in asked)
 
     def covers(self, arguments: Json) -> bool:

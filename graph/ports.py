@@ -132,6 +132,8 @@ class Function(Protocol):
     #: Where it comes from and what it is called there, as an approval request says it: `server_label`, `name`. A tool
     #: without servers says its kind.
     origin: tuple[str, str]
+    #: What the operator's rules call its server: his own label for it if he has configured it, else as in `origin`.
+    known_as: str
     #: What is said of where it comes from; may be empty.
     about: str
     #: Whether the caller wants to be asked before it is called; None where he does not say.

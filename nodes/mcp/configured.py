@@ -95,7 +95,7 @@ class Configured:
     def takes_authorization(self) -> bool:
         """Whether callers show it credentials of their own: the operator has none for it."""
         shown = {name.lower() for name, _ in self.target.headers}
-        return not (self.target.program or self.target.login or "authorization" in shown)
+        return not (self.target.program or self.target.grant or "authorization" in shown)
 
     def is_for(self, owner: str) -> bool:
         return not self.owners or owner in self.owners
@@ -154,7 +154,7 @@ class Servers:
             raise self.unknown(tool, "tools", owner)
         target = server.target_for(owner, tool.get("authorization"))
         made = declaration.declared(server.completed(tool), target)
-        return replace(made, bound=server.allowed, fallback=server.fallback)
+        return replace(made, bound=server.allowed, fallback=server.fallback, known_as=server.label)
 
     def unknown(self, tool: Json, param: str, owner: str | None = None) -> RequestError:
         """The refusal of a name that stands for nothing that `owner` may use; None: it is not known yet who asks."""
@@ -186,6 +186,4 @@ def _target(table: Table, grant: Grant | None) -> Target:
     if token := table.token:
         headers["Authorization"] = f"Bearer {token}"
     transport = _TRANSPORTS[table.transport]
-    login = table.label if table.oauth is not None else ""
-    entered: Json = {"login": login, "grant": grant}
-    return Target(table.url or "", tuple(sorted(headers.items())), transport=transport, trusted=True, **entered)
+    return Target(table.url or "", tuple(sorted(headers.items())), transport=transport, grant=grant, trusted=True)

@@ -60,6 +60,8 @@ class Declaration:
     bound: Filter = field(default_factory=Filter)
     #: What the model is told when it cannot be reached; None: that fails the response.
     fallback: str | None = None
+    #: The operator's label for it, if he has configured it.
+    known_as: str = ""
     #: What it is there for, as its caller or its operator says.
     description: str | None = None
     #: Whether its tools wait to be found.

@@ -38,6 +38,7 @@ class McpFunction:
     parameters: Json = field(init=False)
     repeatable: bool = field(init=False)
     origin: tuple[str, str] = field(init=False)
+    known_as: str = field(init=False)
     about: str = field(init=False)
     wants_approval: bool | None = field(init=False)
     deferred: bool = field(init=False)
@@ -52,6 +53,7 @@ class McpFunction:
         self.repeatable = is_read_only(self.listed)
         self.deferred = self.server.deferred
         self.origin = (self.server.label, self.listed["name"])
+        self.known_as = self.server.known_as or self.server.label
         self.about = self.server.description or ""
         self.wants_approval = self.server.approval.wanted(self.listed["name"], self.repeatable)
 

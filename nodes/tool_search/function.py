@@ -28,6 +28,7 @@ class SearchFunction:
     description: str = field(init=False)
     parameters: Json = field(init=False)
     origin: tuple[str, str] = ("tool_search", "tool_search")
+    known_as: str = "tool_search"
     wants_approval: bool | None = False
     cautious: bool = False
     repeatable: bool = True

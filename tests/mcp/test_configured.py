@@ -74,6 +74,19 @@ shared = true
 require_approval = "never"
 
 [[mcp_server]]
+label = "ruled"
+url = "{fast.url}"
+connector_id = "connector_outlookcalendar"
+
+[[approval]]
+policy = "always"
+server = "ruled"
+
+[[approval]]
+policy = "never"
+server = "open"
+
+[[mcp_server]]
 label = "for_bob"
 url = "{fast.url}"
 owners = ["bob"]
@@ -207,6 +220,15 @@ def test_the_operators_approval_holds_where_the_request_says_nothing(ann: OpenAI
     assert told(script) == ["fast both: b"]
 
 
+@promise("mcp.configured.approval")
+def test_rules_know_a_server_by_the_operators_label(ann: OpenAI, script: Script, model: str) -> None:
+    script.will(calls("fast_tool", text="a"))
+    tool = named("open", connector_id="connector_outlookcalendar", require_approval="never")
+    response = ann.responses.create(model=model, input="q", tools=[tool])
+    request = response.output[-1].to_dict()
+    assert (request["type"], request["server_label"]) == ("mcp_approval_request", "open")
+
+
 @promise("mcp.configured.bound")
 def test_the_operators_tools_can_only_be_narrowed(ann: OpenAI, script: Script, model: str) -> None:
     script.will(says("1"), says("2"), says("3"))
@@ -291,7 +313,7 @@ def test_a_line_without_end_fails_its_call_and_complaints_are_logged_up_to_a_lim
     assert told(script) == ["done", "The MCP server's answer is larger than 16000000 bytes.", str(Path.cwd())]
     log = ours.log(before)
     assert "oh no [redacted]" in log and "sk-program-5f1c" not in log
-    assert len(log) < 5_000_000
+    assert log.count("oh no") < 15_000
 
 
 @promise("mcp.stdio.ended")
@@ -372,7 +394,7 @@ def test_the_tables_of_the_documentation_are_right(tmp_path: Path, monkeypatch: 
 
 
 @promise("mcp.configured.listed")
-def test_the_operator_sees_which_servers_answer(ours: Server) -> None:
+def test_the_operator_sees_which_servers_answer(ours: Server, tmp_path: Path) -> None:
     config = str(ours.data_dir / "graphnexus.toml")
     answer = graphnexus("mcp", "list", "--json", "--config", config)
     listed = {server["label"]: server for server in json.loads(answer.stdout)}
@@ -385,3 +407,6 @@ def test_the_operator_sees_which_servers_answer(ours: Server) -> None:
     assert "could not be started" in listed["nonsense"]["error"]
     assert listed["off"]["state"] == "disabled"
     assert SECRET not in answer.stdout + answer.stderr
+    said = graphnexus("doctor", "--config", config, "--data-dir", str(tmp_path)).stdout
+    assert "The MCP server program has 6 tools." in said
+    assert "The MCP server down does not answer: The MCP server could not be reached." in said
