@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from nodes.mcp.configured import Configured
+from nodes.mcp.configured import Servers
 from nodes.mcp.credential import Vault
 from nodes.mcp.limits import Limits
 from server.data import open_store
@@ -23,9 +23,9 @@ async def found(settings: Settings) -> "list[Standing]":
     """Of every table, in the order of the settings file."""
     from nodes.mcp.standing import Standing, standings  # takes most of a second
 
-    enabled = [Configured.of(table) for table in settings.mcp_server if table.enabled]
     async with _grants(settings) as grants:
-        asked = {one.label: one for one in await standings(enabled, _limits(settings), grants)}
+        enabled = Servers.of(settings.mcp_server, grants).all
+        asked = {one.label: one for one in await standings(enabled, _limits(settings))}
     return [asked.get(table.label) or Standing(table.label, "", "disabled") for table in settings.mcp_server]
 
 

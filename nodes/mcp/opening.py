@@ -15,7 +15,6 @@ from mcp import ClientSession, McpError, types
 from graph.errors import Json
 from nodes.mcp.limits import Limits
 from nodes.mcp.message import failed
-from nodes.mcp.oauth import Grant, Grants
 from nodes.mcp.sse import EventTransport
 from nodes.mcp.stdio import streams
 from nodes.mcp.target import Program, Target
@@ -36,11 +35,10 @@ _ME = types.Implementation(name="graphnexus", version="1")
 class Opener:
     """Opens sessions; what they share is here."""
 
-    def __init__(self, limits: Limits, reach: Reach, grants: Grants | None = None) -> None:
-        """`reach`: what may be named by others than the operator; `grants`: tokens for servers of his."""
+    def __init__(self, limits: Limits, reach: Reach) -> None:
+        """`reach`: what may be named by others than the operator."""
         self._limits = limits
         self._reach = reach
-        self._grants = grants
         #: Read from disk, which takes 100 ms: once for all sessions.
         self._tls = httpx.create_ssl_context()
 
@@ -69,7 +67,7 @@ class Opener:
     @asynccontextmanager
     async def _http(self, target: Target, kwargs: Json) -> AsyncGenerator[ClientSession | None]:
         """None when the server turns it down as one that only speaks SSE does."""
-        transport = AnsweringTransport(self._limits, self._tls, self._reach_of(target), self._grant_for(target))
+        transport = AnsweringTransport(self._limits, self._tls, self._reach_of(target), target.grant)
         description = StreamableHttpConnection(
             transport="streamable_http",
             url=target.url,
@@ -88,7 +86,7 @@ class Opener:
 
     @asynccontextmanager
     async def _sse(self, target: Target, kwargs: Json, lost: Callable[[], None]) -> AsyncGenerator[ClientSession]:
-        transport = EventTransport(self._limits, self._tls, self._reach_of(target), self._grant_for(target), lost)
+        transport = EventTransport(self._limits, self._tls, self._reach_of(target), target.grant, lost)
         description = SSEConnection(
             transport="sse",
             url=target.url,
@@ -110,9 +108,6 @@ class Opener:
         ):
             await session.initialize()
             yield session
-
-    def _grant_for(self, target: Target) -> Grant | None:
-        return self._grants.of(target.login) if self._grants else None
 
     def _reach_of(self, target: Target) -> Reach:
         return Reach(private=True) if target.trusted else self._reach

@@ -19,7 +19,6 @@ from nodes.mcp.failure import ServerFailed
 from nodes.mcp.limits import Limits
 from nodes.mcp.listed import listed_tools
 from nodes.mcp.listing import Listings
-from nodes.mcp.oauth import Grants
 from nodes.mcp.opening import Opener
 from nodes.mcp.target import Target
 from nodes.reach import Reach
@@ -32,11 +31,11 @@ _UNKNOWN_TOOL = re.compile(r"unknown tool|tool \S{1,200} (?:not found|disabled)"
 class Sessions:
     """Asks servers, over a kept session where there is one. Raises `ServerFailed`."""
 
-    def __init__(self, limits: Limits, reach: Reach, grants: Grants | None = None, *, sampling: bool = False) -> None:
+    def __init__(self, limits: Limits, reach: Reach, *, sampling: bool = False) -> None:
         """`sampling`: servers are told that they may ask the model."""
         self._limits = limits
         self._sampling = sampling
-        self._opener = Opener(limits, reach, grants)
+        self._opener = Opener(limits, reach)
         self._listings = Listings(self._listed, limits.list_ttl_s)
         self._connections: dict[Target, Connection] = {}
         #: Those too that were replaced and still answer somebody.

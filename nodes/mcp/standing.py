@@ -8,7 +8,6 @@ from typing import Literal
 from nodes.mcp.configured import Configured
 from nodes.mcp.failure import ServerFailed
 from nodes.mcp.limits import Limits
-from nodes.mcp.oauth import Grants
 from nodes.mcp.session import Sessions
 from nodes.reach import Reach
 
@@ -27,14 +26,14 @@ class Standing:
     login: str | None = None
 
 
-async def standings(servers: Sequence[Configured], limits: Limits, grants: Grants | None) -> list[Standing]:
+async def standings(servers: Sequence[Configured], limits: Limits) -> list[Standing]:
     """Of each server, in their order. Takes no longer than one session may take to open."""
-    sessions = Sessions(limits, Reach(), grants)
+    sessions = Sessions(limits, Reach())
     try:
         found = await asyncio.gather(*(_standing(server, sessions) for server in servers))
     finally:
         await sessions.close()
-    logins = [grants.of(server.target.login) if grants else None for server in servers]
+    logins = [server.target.grant for server in servers]
     return [
         replace(standing, login=await login.standing()) if login else standing
         for standing, login in zip(found, logins, strict=True)

@@ -31,9 +31,7 @@ class Target:
     transport: Transport = "auto"
     #: Instead of a URL.
     program: Program | None = None
-    #: The label of a server whose tokens are kept here.
-    login: str = ""
-    #: Its tokens, which change.
+    #: The operator's tokens for it, if it is entered by OAuth.
     grant: Grant | None = field(default=None, repr=False)
     #: The operator named it: it may be on any address.
     trusted: bool = False

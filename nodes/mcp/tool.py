@@ -99,7 +99,7 @@ class Mcp:
     def _begun(self) -> "Sessions":
         from nodes.mcp.session import Sessions
 
-        return Sessions(self._limits, self._reach, self._grants, sampling=self._sampling != "never")
+        return Sessions(self._limits, self._reach, sampling=self._sampling != "never")
 
     async def _refuse_private(self, server: Declaration) -> None:
         url = urlsplit(server.target.url)
