@@ -86,6 +86,12 @@ def test_the_examples_of_approvals_do_what_they_say(demo: Server) -> None:
             run(code.replace("http://127.0.0.1:9000/mcp", server.url), demo, names)
 
 
+def test_the_example_of_values_answers_what_a_server_asks(demo: Server) -> None:
+    with mcp_servers.serve("asking") as server:
+        for code in blocks(ROOT / "docs/mcp-servers-ask.md", "python"):
+            run(code.replace("http://127.0.0.1:9000/mcp", server.url), demo, {})
+
+
 def test_the_picture_of_the_graph_is_the_graph() -> None:
     picture = build(list(HOSTED_TOOLS)).compile().get_graph().draw_mermaid().strip()
     assert picture in README
