@@ -290,5 +290,5 @@ _MCP_OAUTH = promises(
 )
 PROMISES: list[Promise] = [
     *_STREAM, *_RESPONSE, *_CHAIN, *_TOOLS, *_RESOURCES, *_ERRORS, *_WORLD, *_MCP, *_SEARCH, *_GAPS,
-    *DURABLE, *SERVERS, *SECURITY,
+    *DURABLE, *SERVERS, *SECURITY, *_MCP_OAUTH,
 ]  # fmt: skip
