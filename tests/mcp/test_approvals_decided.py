@@ -245,6 +245,21 @@ def test_it_does_not_go_on_where_the_client_has_more_to_say_or_has_said_it(
     assert "go on" not in server.log(since)
 
 
+@promise("approvals.background")
+def test_what_cannot_go_on_says_so_and_leaves_its_conversation_free(
+    client: OpenAI, http: httpx2.Client, server: Server, script: Script, fast: mcp_servers.Server
+) -> None:
+    conversation, since = client.conversations.create().id, server.log_size()
+    script.will(calls("fast_tool", text="g"), says("Fine."))
+    asking: Any = {"model": script.model, "tools": [guarded(fast)], "conversation": conversation}
+    (waiting,) = requests_of(ended(client, client.responses.create(**asking, input="q", background=True).id))
+    client.conversations.items.delete(waiting, conversation_id=conversation)
+    decided = decide(http, waiting)
+    assert (decided["status"], decided["next_response_id"]) == ("approved", None)
+    assert "A response cannot go on by itself" in server.log(since)
+    assert client.responses.create(**asking, input="And now?").output_text == "Fine."
+
+
 @promise("approvals.listed")
 def test_the_endpoints_are_described(http: httpx2.Client, server: Server) -> None:
     paths = http.get(f"{server.origin}/openapi.json").json()["paths"]
