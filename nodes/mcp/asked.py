@@ -36,6 +36,7 @@ class Call:
         self._limit_bytes = limits.greeting_bytes if method == "initialize" else limits.answer_bytes
         self._bytes_left = self._limit_bytes
         self._pieces_left = limits.answer_pieces
+        self._lines_left = limits.answer_lines
         self._until = anyio.current_time() + max(LONGEST * limits.call_timeout_s, limits.connect_timeout_s) + _GRACE_S
         self._given_up = False
         self._scope: anyio.CancelScope | None = None
@@ -57,8 +58,11 @@ class Call:
         async for piece in stream:
             self._bytes_left -= len(piece)
             self._pieces_left -= 1
+            self._lines_left -= piece.count(b"\n")
             if self._bytes_left < 0:
                 raise Broken(f"The MCP server's answer is larger than {self._limit_bytes} bytes.")
             if self._pieces_left < 0:
                 raise Broken(f"The MCP server's answer comes in more than {self.limits.answer_pieces} pieces.")
+            if self._lines_left < 0:
+                raise Broken(f"The MCP server's answer has more than {self.limits.answer_lines} lines.")
             yield piece

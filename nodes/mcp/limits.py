@@ -26,6 +26,8 @@ class Limits:
     answer_depth: int = 100
     #: Pieces (HTTP chunks) of one answer: reading a piece costs as much as reading a kilobyte.
     answer_pieces: int = 50_000
+    #: Lines of one answer; an empty line costs as much as a hundred characters.
+    answer_lines: int = 500_000
     #: The answer to `initialize`.
     greeting_bytes: int = 1_000_000
     #: Notifications that are read during one call; more are dropped.

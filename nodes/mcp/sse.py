@@ -23,6 +23,8 @@ from nodes.reach import OutOfReach, Reach, Unresolved
 
 #: Of the address that messages are posted to.
 _ENDPOINT_BYTES = 4096
+#: Answers that a server may be behind with.
+_MOST_ANSWERS = 16
 
 
 class EventTransport(AnsweringTransport):
@@ -35,6 +37,7 @@ class EventTransport(AnsweringTransport):
         self._when_lost = when_lost
         self._reason = "The MCP server ended the stream of its answers."
         self._pending = Pending(limits)
+        self._allowance = _Allowance(limits)
         self._given_up = False
         self._scope = anyio.CancelScope()
 
@@ -46,6 +49,7 @@ class EventTransport(AnsweringTransport):
         message = orjson.loads(await request.aread())
         if "id" in message and "method" in message:
             self._pending.begin(message["id"], message["method"])
+            self._allowance.grow()
         if refusal := await self._refused(request):
             self._reason, self._given_up = refusal, True
             self._scope.cancel()
@@ -86,7 +90,7 @@ class EventTransport(AnsweringTransport):
 
     async def _events(self, stream: httpx.AsyncByteStream) -> AsyncGenerator[bytes]:
         """The stream until it ends, is too large or is given up; then the end of every call."""
-        pieces, lines = _bounded(stream, self._limits.answer_bytes), Lines()
+        pieces, lines = self._allowance.pieces(stream), Lines()
         while piece := await self._next(pieces):
             for event in lines.events_of(piece):
                 if passed := await self._passed(event):
@@ -134,13 +138,33 @@ class _Stream(httpx.AsyncByteStream):
         await self._stream.aclose()
 
 
-async def _bounded(stream: httpx.AsyncByteStream, limit_bytes: int) -> AsyncGenerator[bytes]:
-    """Raises `ServerFailed` when one event is too large."""
-    left, tail = limit_bytes, b""
-    async for chunk in stream:
-        joined = tail + chunk
-        left = limit_bytes if b"\n\n" in joined or b"\r\n\r\n" in joined else left - len(chunk)
-        tail = joined[-3:]
-        if left < 0:
-            raise ServerFailed(f"The MCP server's answer is larger than {limit_bytes} bytes.")
-        yield chunk
+class _Allowance:
+    """What may come over a stream: as much as one answer for the beginning, and for every request that is made."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._bytes = limits.answer_bytes
+        self._pieces = limits.answer_pieces
+        self._lines = limits.answer_lines
+
+    def grow(self) -> None:
+        limits = self._limits
+        self._bytes = min(self._bytes + limits.answer_bytes, _MOST_ANSWERS * limits.answer_bytes)
+        self._pieces = min(self._pieces + limits.answer_pieces, _MOST_ANSWERS * limits.answer_pieces)
+        self._lines = min(self._lines + limits.answer_lines, _MOST_ANSWERS * limits.answer_lines)
+
+    async def pieces(self, stream: httpx.AsyncByteStream) -> AsyncGenerator[bytes]:
+        """Raises `ServerFailed` when one event is too large, or the server says more than it was asked."""
+        left, tail = self._limits.answer_bytes, b""
+        async for piece in stream:
+            joined = tail + piece
+            left = self._limits.answer_bytes if b"\n\n" in joined or b"\r\n\r\n" in joined else left - len(piece)
+            tail = joined[-3:]
+            if left < 0:
+                raise ServerFailed(f"The MCP server's answer is larger than {self._limits.answer_bytes} bytes.")
+            self._bytes -= len(piece)
+            self._pieces -= 1
+            self._lines -= piece.count(b"\n")
+            if min(self._bytes, self._pieces, self._lines) < 0:
+                raise ServerFailed("The MCP server says much more than it was asked.")
+            yield piece

@@ -98,6 +98,12 @@ async def tiny_chunks(talk: Talk) -> None:
         await talk.send(b"1\r\n:\r\n" * 1000)
 
 
+async def many_lines(talk: Talk) -> None:
+    await talk.stream()
+    for _ in range(200):
+        await talk.chunk(b":\n\n" * 20_000)
+
+
 async def drip_head(talk: Talk) -> None:
     for _ in range(1000):
         await talk.send(b"H")
@@ -252,8 +258,9 @@ Way = Callable[[Talk], Awaitable[None]]
 CALLS: dict[str, Way] = {
     way.__name__: way
     for way in (
-        json_100mb, line_100mb, events_100mb, tiny_chunks, drip_head, drip_body, drip_events, progress_for_ever, flood,
-        questions, many_values, deep, deep_within_parsers, wrong_id, wrong_id_event, twice, no_version,
+        json_100mb, line_100mb, events_100mb, tiny_chunks, many_lines, drip_head, drip_body, drip_events,
+        progress_for_ever, flood, questions, many_values, deep, deep_within_parsers,
+        wrong_id, wrong_id_event, twice, no_version,
         resume_for_ever, retry_never, image_50mb, image_10mb, image_of_text, image_named_wrong, links, contradicts,
         huge, huge_and_wide, many_parts, echo, echo_error, forged, unauthorized, redirect_inside,
     )
@@ -330,6 +337,7 @@ class Hostile:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.hosts: set[str] = set()
+        self._posted: asyncio.Queue[Json] = asyncio.Queue()
         #: Calls that are being answered.
         self.open_calls: set[str] = set()
         self._loop = asyncio.new_event_loop()
@@ -356,6 +364,7 @@ class Hostile:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0)  # the loop closes what was aborted
 
     def url(self, path: str = "/mcp") -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -376,12 +385,14 @@ class Hostile:
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass  # the client left, or the test is over
         finally:
-            writer.close()
+            writer.transport.abort()
 
     async def _answer(self, talk: Talk) -> None:
         method = talk.message.get("method", talk.method)
         self.hosts.add(talk.fields["host"])
         self.counts.update([method, talk.path])
+        if talk.path.startswith("/sse"):
+            return await self._say(talk)
         if talk.method == "GET":
             return await resume_for_ever(talk)
         if "id" not in talk.message or "method" not in talk.message:
@@ -405,6 +416,35 @@ class Hostile:
         hello = {**_HELLO, "instructions": "x" * 2 * MB if kind == "hello" else ""}
         session = {"session_1mb": "s" * MB, "session_90kb": "s" * 90_000, "session_odd": "a\tb"}.get(kind, "s1")
         await talk.json(talk.answer(result=hello), f"mcp-session-id: {session}")
+
+    async def _say(self, talk: Talk) -> None:
+        """The older transport: a stream that opens, answers the greeting, and floods at the first call."""
+        if talk.method == "POST":
+            await talk.json(b"", status=202 if talk.path.endswith("/messages") else 405)
+            self._posted.put_nowait(talk.message)
+            return
+        self._posted = asyncio.Queue()
+        self.open_calls.add("sse")
+        try:
+            await talk.stream()
+            await talk.chunk(b"event: endpoint\ndata: /sse/messages\n\n")
+            while True:
+                talk.message = await self._posted.get()
+                await self._flood_or_answer(talk)
+        finally:
+            self.open_calls.discard("sse")
+
+    async def _flood_or_answer(self, talk: Talk) -> None:
+        match talk.message.get("method"):
+            case "initialize":
+                await talk.chunk(event(talk.answer(result=_HELLO)))
+            case "tools/list":
+                await talk.chunk(event(talk.answer(result={"tools": [tool("fine"), tool("flood")]})))
+            case "tools/call" if talk.tool == "fine":
+                await talk.chunk(event(talk.result(text("fine"))))
+            case "tools/call":
+                while True:
+                    await talk.chunk(b":\n\n" * 1000)
 
     async def _list(self, talk: Talk) -> None:
         kind = talk.path.rpartition("/")[2].partition("?")[0]

@@ -115,6 +115,7 @@ FAILS = [
     ("line_100mb", "larger than 16000000 bytes", 4, 120),
     ("events_100mb", "larger than 16000000 bytes", 6, 60),
     ("tiny_chunks", "more than 50000 pieces", 6, 60),
+    ("many_lines", "more than 500000 lines", 4, 40),
     ("questions", "asked more than 50 questions", 4, 40),
     ("many_values", "more than 500000 values", 4, 120),
     ("deep", "100 levels", 3, 40),
@@ -196,6 +197,12 @@ def test_links_are_text_and_content_counts_more_than_what_contradicts_it(harm: H
     links = "[resource a b: file:///etc/passwd]\n[resource a b: javascript:alert(1)]\n"
     assert harm("links", 3, 40)["output"] == f"{links}[resource a b: http://169.254.169.254/]"
     assert harm("contradicts", 3, 40)["output"] == "19 degrees"
+
+
+@promise("mcp.hostile.call")
+def test_a_stream_of_the_older_transport_that_never_ends_is_left(harm: Harm, hostile: Hostile) -> None:
+    call = harm("flood", 8, 60, server_url=hostile.url("/sse"))
+    assert call["error"]["message"] == "The MCP server says much more than it was asked."
 
 
 @promise("mcp.hostile.call")
