@@ -54,6 +54,10 @@ def _line(standing: "Standing") -> str:
 def _finding(standing: "Standing") -> Finding:
     if standing.state == "disabled":
         return Finding("note", f"The MCP server {standing.label} is disabled.")
+    if standing.login == "login needed":
+        return Finding(
+            "note", f"The MCP server {standing.label} needs a login.", f"graphnexus mcp login {standing.label}"
+        )
     if standing.state == "down":
         fix = "Start it, or correct its table in the settings file; `--log-level debug` tells what a program says."
         return Finding("note", f"The MCP server {standing.label} does not answer: {standing.error}", fix)

@@ -19,7 +19,7 @@ from nodes.mcp.login import login
 from nodes.mcp.oauth import entrances
 from server.data import open_store
 from server.mcp_desk import open_desk
-from server.mcp_servers import as_text, found
+from server.mcp_servers import as_text, findings, found
 from server.secret import seal_of
 from server.settings import BadSetting, load
 from tests.conftest import StartServer, client_of
@@ -114,6 +114,7 @@ def test_a_login_opens_a_server_for_one_that_is_running_and_a_logout_closes_it(
 async def test_the_list_of_servers_says_how_a_login_stands(config: Path, guarded: OAuthServer, tmp_path: Path) -> None:
     settings = load({"data_dir": str(tmp_path / "kept")}, config)
     assert as_text(await found(settings)).split(maxsplit=2)[2] == "down       login needed"
+    assert [finding.fix for finding in await findings(settings)] == ["graphnexus mcp login guarded"]
     async with open_store(settings) as store:
         entrance = entrances(settings.mcp_server)["guarded"]
         await login(entrance, Vault(store.credentials, seal_of(settings)), entrance.wire(10), Visitor())
