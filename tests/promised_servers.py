@@ -25,6 +25,7 @@ SERVERS = promises(
     mcp.stdio.bounded           A line without end ends the program; its error output is logged up to a limit.
     mcp.transports              Streamable HTTP, SSE and programs are spoken to alike.
     mcp.sse.lost                An SSE server that goes away is told to the model; the next call finds it again.
+    mcp.sse.checked             What a server says over SSE is bounded and checked; it posts nowhere but to itself.
     mcp.third_party             Servers that others wrote list their tools and are called.
     """,
 )

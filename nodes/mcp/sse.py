@@ -39,6 +39,7 @@ class EventTransport(AnsweringTransport):
         self._pending = Pending(limits)
         self._allowance = _Allowance(limits)
         self._given_up = False
+        self._url = httpx.URL()
         self._scope = anyio.CancelScope()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -56,6 +57,7 @@ class EventTransport(AnsweringTransport):
         return httpx.Response(202)
 
     async def _listen(self, request: httpx.Request) -> httpx.Response:
+        self._url = request.url
         try:
             response = await self._send(request)
         except (httpx.TransportError, httpx.InvalidURL, Unresolved):
@@ -102,7 +104,8 @@ class EventTransport(AnsweringTransport):
     async def _passed(self, event: Event) -> bytes:
         text = b" ".join(event.lines)
         if event.type == b"endpoint":
-            return b"event: endpoint\ndata: %b\n\n" % text[:_ENDPOINT_BYTES]
+            self._given_up = not self._is_own(text)  # `mcp` would wait for another one
+            return b"" if self._given_up else b"event: endpoint\ndata: %b\n\n" % text
         if not text or event.type not in (b"", b"message"):
             return b""
         try:
@@ -111,6 +114,15 @@ class EventTransport(AnsweringTransport):
             self._reason, self._given_up = str(broken), True
             return b""
         return Event().frame(message) if message else b""
+
+    def _is_own(self, endpoint: bytes) -> bool:
+        """Whether messages posted there go to this server."""
+        here = self._url
+        try:
+            there = here.join(endpoint[:_ENDPOINT_BYTES].decode(errors="replace"))
+        except httpx.InvalidURL:
+            return False
+        return (there.scheme, there.host, there.port) == (here.scheme, here.host, here.port)
 
     async def _next(self, chunks: AsyncGenerator[bytes]) -> bytes:
         """Nothing when there is no more."""
