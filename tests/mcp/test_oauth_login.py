@@ -17,6 +17,7 @@ from nodes.mcp.authority_wire import OAuthFailed
 from nodes.mcp.credential import Vault
 from nodes.mcp.login import login
 from nodes.mcp.oauth import entrances
+from server.commands import call
 from server.data import open_store
 from server.mcp_desk import open_desk
 from server.mcp_servers import as_text, findings, found
@@ -142,6 +143,14 @@ def test_a_label_that_stands_for_nothing_is_one_line(config: Path, tmp_path: Pat
     said = Terminal(tmp_path / "kept", config).run("login", "nobody")
     line = "graphnexus: there is no MCP server 'nobody' with `oauth` in the settings; there are: guarded"
     assert said == (1, line)
+
+
+@promise("mcp.oauth.login.refused")
+def test_a_login_that_fails_is_one_line(config: Path, tmp_path: Path) -> None:
+    line = ["mcp", "login", "guarded", "--no-browser", "--timeout", "1", "--config", str(config)]
+    with pytest.raises(SystemExit) as ended:
+        call([*line, "--data-dir", str(tmp_path / "kept")])
+    assert ended.value.code == ("graphnexus: no login to 'guarded': Nobody came back from that page within 1 s.")
 
 
 @promise("mcp.oauth.login.refused")
