@@ -137,10 +137,10 @@ class Approvals:
         found = self._database.read(lambda rows: rows.execute(sql).fetchall())
         return [approval.due_at(row) for row in await asyncio.wrap_future(found)]
 
-    async def give_up(self, next_response_id: str) -> None:
-        """A response does not go on by itself after all; nothing happens when it has."""
+    async def give_up(self, next_response_id: str) -> bool:
+        """A response does not go on by itself after all; False when it has."""
         sql = f"UPDATE approval SET sealed = NULL, next_response_id = NULL WHERE next_response_id = ? AND {DUE}"
-        await self._write(lambda rows: rows.execute(sql, (next_response_id,)).rowcount)
+        return await self._write(lambda rows: rows.execute(sql, (next_response_id,)).rowcount) > 0
 
     async def _write(self, work: Work[Any]) -> Any:
         return await asyncio.wrap_future(self._database.write(work))

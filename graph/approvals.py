@@ -71,8 +71,8 @@ class Approvals(Protocol):
         """Make the one call that was approved: the item that makes it, `item_id` unless another came first."""
         ...
 
-    async def give_up(self, next_response_id: str) -> None:
-        """A response does not go on by itself after all; nothing happens when it has."""
+    async def give_up(self, next_response_id: str) -> bool:
+        """A response does not go on by itself after all; False when it has."""
         ...
 
 

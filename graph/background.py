@@ -105,8 +105,8 @@ class Background:
             if not isinstance(failure, RequestError) or failure.code == "conversation_locked":
                 logger.warning("A response will go on later", extra={**about, "why": failure.message})
                 return
-            logger.error("A response cannot go on by itself", extra={**about, "why": failure.message})
-            await self._archive.approvals.give_up(due.next_response_id)
+            if await self._archive.approvals.give_up(due.next_response_id):
+                logger.error("A response cannot go on by itself", extra={**about, "why": failure.message})
 
     async def _following(self, due: Due) -> Ask | None:
         """The same request again, without input; None when the response was deleted meanwhile."""

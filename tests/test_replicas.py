@@ -157,7 +157,8 @@ def test_requests_of_one_server_are_decided_at_both_and_one_response_goes_on(
         tool: Any = fast.tool(require_approval="always")
         two = together(("both", {"text": "1"}), ("both", {"text": "2"}), ids=["call_1", "call_2"])
         script.will(two, says("Done."), two, says("Done."))
-        made = ended(pair.a, pair.a.responses.create(model=model, input="q", tools=[tool], background=True).id)
+        asking: Any = {"model": model, "tools": [tool], "conversation": pair.a.conversations.create().id}
+        made = ended(pair.a, pair.a.responses.create(**asking, input="q", background=True).id)
         waiting = [item.id for item in made.output if item.type == "mcp_approval_request"]
         decided = list(pool.map(lambda at: post(at, waiting[at // 2 % 2]), range(8)))
         assert [answer.status_code for answer in decided] == [200] * 8, [answer.text for answer in decided]
@@ -166,8 +167,9 @@ def test_requests_of_one_server_are_decided_at_both_and_one_response_goes_on(
         assert [item.type for item in followed.output] == ["mcp_call", "mcp_call", "message"]
         assert [item.output for item in followed.output[:2]] == ["fast both: 1", "fast both: 2"]
         assert fast.counts()["tools/call"] == 2
+        assert "cannot go on" not in servers[0].log() + servers[1].log()
 
-        asked = pair.b.responses.create(model=model, input="q", tools=[tool])
+        asked = pair.b.responses.create(**asking, input="And again.")
         waiting = [item.id for item in asked.output if item.type == "mcp_approval_request"]
         told = list(pool.map(lambda at: post(at, waiting[0], approve=at < 4), range(8)))
         assert sorted(answer.status_code for answer in told) == [200] * 4 + [409] * 4
@@ -176,7 +178,7 @@ def test_requests_of_one_server_are_decided_at_both_and_one_response_goes_on(
         ]
         if told[0].status_code == 200:
             yes[0]["approve"] = True
-        done = pair.a.responses.create(model=model, previous_response_id=asked.id, input=yes, tools=[tool])
+        done = pair.a.responses.create(**asking, input=yes)
         assert done.output_text == "Done."
 
 
