@@ -127,7 +127,7 @@ class Grant:
 
     def refused(self) -> ServerFailed:
         """What a renewed token met with as well."""
-        return unauthorized(f"MCP server '{self.entrance.label}' refuses its token. {self.entrance.remedy}")
+        return _closed(f"MCP server '{self.entrance.label}' refuses its token. {self.entrance.remedy}")
 
     async def standing(self) -> str:
         """Whether there is a login, and for how long."""
@@ -145,9 +145,8 @@ class Grant:
         try:
             return await self._found(refused)
         except StoreUnavailable as away:
-            raise ServerFailed(
-                f"The login to MCP server '{self.entrance.label}' is out of reach: {away.message}"
-            ) from None
+            said = f"The login to MCP server '{self.entrance.label}' is out of reach: {away.message}"
+            raise _closed(said, 503) from None
 
     async def _found(self, refused: str | None) -> str:
         until = time.monotonic() + self._renewal_s
@@ -165,7 +164,7 @@ class Grant:
                 if await self._kept(renewed, stamp):
                     return self._hold(renewed) if renewed.access_token else self._lost()
             await asyncio.sleep(_LOOK_S)
-        raise ServerFailed(f"The token for MCP server '{self.entrance.label}' is being renewed elsewhere.")
+        raise _closed(f"The token for MCP server '{self.entrance.label}' is being renewed elsewhere.", 503)
 
     async def _kept(self, renewed: Credential, stamp: str) -> bool:
         """False when there was another login meanwhile, or an attempt of which nothing was heard succeeded."""
@@ -187,7 +186,7 @@ class Grant:
         raise self._login_needed()
 
     def _login_needed(self) -> ServerFailed:
-        return unauthorized(f"MCP server '{self.entrance.label}' needs a login. {self.entrance.remedy}")
+        return _closed(f"MCP server '{self.entrance.label}' needs a login. {self.entrance.remedy}")
 
     async def _renewed(self, credential: Credential, stamp: str, refused: str | None) -> Credential:
         """With a new token, or without any when there is none to be had."""
@@ -220,7 +219,7 @@ class Grant:
     def _failed(self, failed: OAuthFailed) -> ServerFailed:
         by_person = self.entrance.oauth.grant == "authorization_code" and isinstance(failed, Refused)
         said = f"No token for MCP server '{self.entrance.label}': {failed}"
-        return unauthorized(f"{said} {self.entrance.remedy}" if by_person else said)
+        return _closed(f"{said} {self.entrance.remedy}" if by_person else said)
 
 
 class Grants:
@@ -276,9 +275,9 @@ class Authorized(httpx.AsyncBaseTransport):
         if wants:
             named = f": {scope}" if _SCOPES.fullmatch(scope) else ""
             said = f"MCP server '{entrance.label}' wants more scopes{named}. Add them to `oauth.scopes`."
-            raise unauthorized(f"{said} {entrance.remedy}", response.status_code)
+            raise _closed(f"{said} {entrance.remedy}", response.status_code)
         raise self._grant.refused()
 
 
-def unauthorized(message: str, status: int = 401) -> ServerFailed:
+def _closed(message: str, status: int = 401) -> ServerFailed:
     return ServerFailed(message, {"type": "http_error", "code": status, "message": message})

@@ -11,6 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from checkpoints import Credentials
+from checkpoints.sqlite import SqliteDatabase
+from graph.errors import StoreUnavailable
 from graph.seal import Seal
 from nodes.mcp.authority_wire import OAuthFailed, Wire
 from nodes.mcp.credential import Credential, OAuth, Vault
@@ -224,6 +227,37 @@ async def test_a_caller_who_leaves_does_not_lose_the_new_token(guarded: OAuthSer
     before = guarded.counts()
     assert await call(mine) == "whispered: hm"
     assert (guarded.counts() - before)["refresh_again"] == 0
+
+
+class Away(Credentials):
+    """A table whose database is away when the next row is replaced."""
+
+    away = 1
+
+    async def swap(self, label: str, stamp: str, sealed: str) -> bool:
+        if self.away:
+            self.away -= 1
+            raise StoreUnavailable("It is away.")
+        return await super().swap(label, stamp, sealed)
+
+
+@promise("mcp.oauth.renewed.together")
+async def test_a_new_token_outlives_a_database_that_was_away(guarded: OAuthServer, tmp_path: Path) -> None:
+    database = await asyncio.to_thread(SqliteDatabase, await _made(tmp_path / "vault.db"), "NORMAL")
+    rows = Away(database)
+    guarded.tell(lifetime_s=0)
+    await logged_in(guarded, Vault(rows, _SEAL))
+    guarded.tell(lifetime_s=3600)
+    before = guarded.counts()
+    assert await call(grant(guarded, Vault(rows, _SEAL))) == "whispered: hm"
+    assert await call(grant(guarded, Vault(rows, _SEAL))) == "whispered: hm"
+    assert ((guarded.counts() - before)["refresh"], rows.away) == (1, 0)
+    await asyncio.to_thread(database.close)
+
+
+async def _made(path: Path) -> Path:
+    async with opened("sqlite", path):
+        return path
 
 
 @promise("mcp.oauth.needed")
