@@ -14,25 +14,28 @@ _LOOK_S = 0.5
 
 
 def main() -> None:
-    parent = os.getppid()
-    child = -1
+    parent, program = os.getppid(), -1
 
-    def look(_signal: int, _frame: object) -> None:
-        _end_if_over(child)
+    def look(_signal: int = 0, _frame: object = None) -> None:
+        gone = os.getppid() != parent
+        pid, status = os.waitpid(program, os.WNOHANG) if program > 0 else (0, 0)
+        if gone:  # the program may have seen it first, and have left what it started
+            os.killpg(0, signal.SIGKILL)
+        if pid:
+            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
     # Not SIG_IGN, which the program would inherit: who ends the group has the program end first.
     signal.signal(signal.SIGTERM, look)
     signal.signal(signal.SIGCHLD, look)
-    child = os.fork()
-    if child == 0:
+    program = os.fork()
+    if program == 0:
         _become(sys.argv[1:])
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)  # the program's alone, so that its end is seen
     os.dup2(nothing, 1)
-    while os.getppid() == parent:
-        _end_if_over(child)
+    while True:
+        look()
         time.sleep(_LOOK_S)
-    os.killpg(0, signal.SIGKILL)
 
 
 def _become(line: list[str]) -> None:
@@ -41,13 +44,6 @@ def _become(line: list[str]) -> None:
     except OSError as error:
         os.write(2, f"{line[0]}: {error.strerror}\n".encode())
         os._exit(127)
-
-
-def _end_if_over(child: int) -> None:
-    if child > 0:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
 if __name__ == "__main__":

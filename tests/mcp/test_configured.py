@@ -14,6 +14,7 @@ import openai
 import pytest
 from openai import OpenAI
 
+from server import doctor
 from server.settings import BadSetting, load
 from server.settings.mcp import McpServer
 from tests import mcp_servers
@@ -394,7 +395,7 @@ def test_the_tables_of_the_documentation_are_right(tmp_path: Path, monkeypatch: 
 
 
 @promise("mcp.configured.listed")
-def test_the_operator_sees_which_servers_answer(ours: Server, tmp_path: Path) -> None:
+def test_the_operator_sees_which_servers_answer(ours: Server) -> None:
     config = str(ours.data_dir / "graphnexus.toml")
     answer = graphnexus("mcp", "list", "--json", "--config", config)
     listed = {server["label"]: server for server in json.loads(answer.stdout)}
@@ -407,6 +408,13 @@ def test_the_operator_sees_which_servers_answer(ours: Server, tmp_path: Path) ->
     assert "could not be started" in listed["nonsense"]["error"]
     assert listed["off"]["state"] == "disabled"
     assert SECRET not in answer.stdout + answer.stderr
-    said = graphnexus("doctor", "--config", config, "--data-dir", str(tmp_path)).stdout
+
+
+@promise("mcp.configured.listed")
+async def test_the_doctor_says_so_too(tmp_path: Path) -> None:
+    config = tmp_path / "a.toml"
+    config.write_text(f'{PROGRAM}\n[[mcp_server]]\nlabel = "down"\nurl = "http://127.0.0.1:{free_port()}/mcp"\n')
+    settings = load({"data_dir": str(tmp_path / "kept"), "discover": False, "port": 0}, config)
+    said = [finding.what for finding in [found async for found in doctor.examine(settings)]]
     assert "The MCP server program has 6 tools." in said
     assert "The MCP server down does not answer: The MCP server could not be reached." in said
