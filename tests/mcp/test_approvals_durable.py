@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 
-from checkpoints import open_sqlite
+from checkpoints import Conversation, open_sqlite
 from checkpoints.approvals import KEPT_S
 from checkpoints.retention import Ages
 from graph.approvals import Answer, Decision
@@ -123,6 +123,20 @@ async def test_of_two_who_decide_the_last_at_once_one_names_what_follows(name: s
             assert not await here.store.approvals.due()
             after = await here.store.approvals.find("local", both[0])
             assert after and after.next_response_id is None
+
+
+@promise("approvals.replicas")
+async def test_who_comes_second_leaves_the_first_its_conversation(caller: Caller) -> None:
+    store, conversation = caller.store, Conversation("conv_1", "local", "thread", None, {}, 1)
+    await store.conversations.create(conversation)
+    for holder in ("resp_made", "resp_nobodys"):
+        assert await store.conversations.lock("local", "conv_1", holder)
+        if holder == "resp_made":
+            hold = Hold(Lease(holder, None, 0), "local", EventLog(), background=True)
+            await store.runs.append(hold, Batch(0, [b"event: a\n\n"]))
+        await store.conversations.unlock("conv_1", holder, unless_made=True)
+        assert await store.conversations.lock("local", "conv_1", "resp_other") is (holder == "resp_nobodys")
+        await store.conversations.unlock("conv_1", holder)
 
 
 def request(id: str) -> Json:
