@@ -155,4 +155,8 @@ def _cut(beginning: str, total_chars: int) -> str:
 def cleaned(text: str) -> str:
     """Without NUL and lone surrogates, which a store may refuse."""
     text = text.replace("\0", "")
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
