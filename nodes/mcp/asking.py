@@ -1,6 +1,7 @@
 """Questions that a server asks while it works: which of its calls they belong to, and who answers them."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from nodes.mcp.message import CALL
 
 #: MCP's code for what the user does not want. Source: MCP specification 2025-11-25, "Sampling", "Error Handling".
 REFUSED = -1
+logger = logging.getLogger(__name__)
 Responder = RequestResponder[types.ServerRequest, types.ClientResult]
 Context = RequestContext[ClientSession, Any]
 
@@ -93,14 +95,27 @@ class Asking:
         task = asyncio.ensure_future(attendant.sample(params))
         self._sampled.setdefault(call, set()).add(task)
         attendant.alive()
-        await asyncio.wait({task})
-        if task.cancelled():
-            return types.ErrorData(code=REFUSED, message="The call is over.")
+        try:
+            await asyncio.wait({task})
+        finally:
+            task.cancel()  # the server has taken its question back, or the session has ended
         attendant.alive()
-        return task.result()
+        return _said(task)
 
     async def _hear(self, message: Responder | types.ServerNotification | Exception) -> None:
         if isinstance(message, types.ServerNotification) and isinstance(
             message.root, types.ToolListChangedNotification
         ):
             self._told.tools_changed()
+
+
+def _said(
+    task: "asyncio.Task[types.CreateMessageResult | types.ErrorData]",
+) -> types.CreateMessageResult | types.ErrorData:
+    """Whatever goes wrong is one question's failure, not that of the session."""
+    if task.cancelled():
+        return types.ErrorData(code=REFUSED, message="The call is over.")
+    if error := task.exception():
+        logger.error("A question of an MCP server failed", exc_info=error)
+        return types.ErrorData(code=types.INTERNAL_ERROR, message="The model did not answer.")
+    return task.result()

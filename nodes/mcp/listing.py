@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from typing import NamedTuple
 
 from graph.errors import Json
@@ -47,8 +48,8 @@ class Listings:
 
     def _begin(self, target: Target) -> _Listed:
         loop = asyncio.get_running_loop()
-        # Its own limit ends it: those who asked for it first may leave.
-        task = loop.create_task(self._asked(target))
+        # Its own limit ends it: those who asked for it first may leave. Hence the empty context, too.
+        task = loop.create_task(self._asked(target), context=Context())
         self._asking.add(task)
         listed = _Listed(task, loop.time() + self._ttl_s)
         self._listed.pop(target, None)

@@ -57,14 +57,15 @@ def test_values_given_at_the_endpoint_answer_a_question_too(
 
 
 @promise("mcp.elicitation.values")
-@pytest.mark.parametrize("over", ["http", "stdio"])
-async def test_values_are_told_to_no_other_call_and_no_other_question(over: str, asking: mcp_servers.Server) -> None:
+@pytest.mark.parametrize(("over", "wait_s", "others_wait_s"), [("http", 0.1, 0.4), ("stdio", 0.4, 0.1)])
+async def test_values_are_told_to_no_other_call_and_no_other_question(
+    over: str, wait_s: float, others_wait_s: float, asking: mcp_servers.Server
+) -> None:
     target = Target(asking.url) if over == "http" else PROGRAM
     async with sessions() as opened:
-        knowing = Attendant({"seat": "1c"})
         both = [
-            opened.call(target, "book", {"wait_s": 0.3}, knowing),
-            opened.call(target, "book", {"wait_s": 0.1}),
+            opened.call(target, "book", {"wait_s": wait_s}, Attendant({"seat": "1c"})),
+            opened.call(target, "book", {"wait_s": others_wait_s}),
         ]
         first, second = await asyncio.gather(*both)
         # Over a pipe nobody knows which call a question belongs to while two are under way.

@@ -26,6 +26,7 @@ from tests.recorder import Recorder
 from tests.upstream import Script, Upstream, calls, fails, says, together
 
 Json = dict[str, Any]
+NOTHING = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +75,7 @@ def test_what_a_server_asks_is_answered_by_the_model_of_the_response_and_counted
 ) -> None:
     cost = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
     rest = {"prompt_tokens": 1, "completion_tokens": 7, "total_tokens": 8}
-    none = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-    first = replace(calls("think", tokens=77), usage=none)
+    first = replace(calls("think", tokens=77), usage=NOTHING)
     script.will(first, says("A thought.", usage=cost), says("Done.", usage=rest))
     with client_of(always, recorder) as client:
         response = client.responses.create(model=model, input="q", tools=[asking.tool()])  # type: ignore[list-item]
@@ -91,6 +91,33 @@ def test_what_a_server_asks_is_answered_by_the_model_of_the_response_and_counted
     assert [item.type for item in response.output] == ["mcp_list_tools", "mcp_call", "message"]
     assert response.usage
     assert (response.usage.input_tokens, response.usage.output_tokens) == (101, 17)
+
+
+@promise("mcp.sampling.asked")
+def test_what_a_server_asks_counts_against_the_limit_of_the_response(
+    always: Server, recorder: Recorder, script: Script, model: str, asking: mcp_servers.Server
+) -> None:
+    cost = {"prompt_tokens": 9, "completion_tokens": 60, "total_tokens": 69}
+    script.will(replace(calls("think"), usage=NOTHING), says("A long thought.", usage=cost))
+    tools: Any = [asking.tool()]
+    with client_of(always, recorder) as client:
+        response = client.responses.create(model=model, input="q", tools=tools, max_output_tokens=50)
+    assert response.incomplete_details and response.incomplete_details.reason == "max_output_tokens"
+    assert response.usage and response.usage.output_tokens == 60
+
+
+@promise("mcp.sampling.asked")
+def test_it_counts_too_where_the_model_is_not_asked_again(
+    always: Server, recorder: Recorder, script: Script, model: str, asking: mcp_servers.Server
+) -> None:
+    cost = {"prompt_tokens": 9, "completion_tokens": 60, "total_tokens": 69}
+    first = replace(together(("think", {}), ("weather", {})), usage=NOTHING)
+    script.will(first, says("A long thought.", usage=cost))
+    tools: Any = [asking.tool(), {"type": "function", "name": "weather", "parameters": {"type": "object"}}]
+    with client_of(always, recorder) as client:
+        response = client.responses.create(model=model, input="q", tools=tools)
+    assert response.output[-1].type == "function_call"
+    assert response.usage and response.usage.output_tokens == 60
 
 
 @promise("mcp.sampling.refused")
@@ -155,6 +182,21 @@ async def test_while_the_model_thinks_other_calls_go_on_and_a_cancelled_call_ask
             thinking.cancel()
             await ended.wait()
             assert text_of(await opened.call(Target(asking.url), "march", {"steps": 1, "step_s": 0})) == "there"
+    finally:
+        await opened.close()
+
+
+@promise("mcp.sampling.refused")
+async def test_a_question_that_goes_wrong_harms_no_other_call(asking: mcp_servers.Server) -> None:
+    async def consult(messages: Any, options: Json) -> Said:
+        raise LookupError("nobody has thought of this")
+
+    opened = Sessions(Limits(), Reach(loopback=True), sampling=True)
+    call = Attendant(sample=Sampling("always", consult, Limits()).of(Shown()))
+    try:
+        marching = asyncio.create_task(opened.call(Target(asking.url), "march", {"steps": 1, "step_s": 0.5}))
+        assert text_of(await opened.call(Target(asking.url), "think", {}, call)) == "refused: The model did not answer."
+        assert text_of(await marching) == "there"
     finally:
         await opened.close()
 
