@@ -1,5 +1,6 @@
 """The calls of a session whose answers all come over one stream, as with SSE and with programs."""
 
+from graph.errors import Json
 from nodes.mcp.asked import Call
 from nodes.mcp.limits import Limits
 from nodes.mcp.message import allowed, error, is_worth_reading, read
@@ -14,8 +15,13 @@ class Pending:
         #: What is said while no call waits, or it is not known for which.
         self._aside = Call("", "", limits)
 
-    def begin(self, id: int | str, method: str) -> None:
-        self._calls[id] = Call(id, method, self._limits)
+    def sent(self, message: Json) -> None:
+        """That `mcp` says this to the server: a call begins, or is given up."""
+        method = message.get("method")
+        if method == "notifications/cancelled":
+            self._calls.pop(message["params"]["requestId"], None)
+        elif method and "id" in message:
+            self._calls[message["id"]] = Call(message["id"], method, self._limits)
 
     async def passed(self, text: bytes) -> bytes | None:
         """A message as far as `mcp` may read it. Raises `Broken`."""

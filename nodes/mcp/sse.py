@@ -48,8 +48,8 @@ class EventTransport(AnsweringTransport):
         if request.method == "GET":
             return await self._listen(request)
         message = orjson.loads(await request.aread())
+        self._pending.sent(message)
         if "id" in message and "method" in message:
-            self._pending.begin(message["id"], message["method"])
             self._allowance.grow()
         if refusal := await self._refused(request):
             self._reason, self._given_up = refusal, True

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import cast
 
 import anyio
+import orjson
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp import types
 from mcp.client.stdio import get_default_environment
@@ -110,11 +111,10 @@ class _Pipe:
 
     async def write(self) -> None:
         async for message in self._outgoing:
-            if isinstance(message.message.root, types.JSONRPCRequest):
-                self._pending.begin(message.message.root.id, message.message.root.method)
-            line = message.message.model_dump_json(by_alias=True, exclude_none=True)
+            said = message.message.model_dump(by_alias=True, exclude_none=True, mode="json")
+            self._pending.sent(said)
             with suppress(ConnectionError):  # the reader says that it has ended
-                self._input.write(line.encode() + b"\n")
+                self._input.write(orjson.dumps(said) + b"\n")
                 await self._input.drain()
 
     def close(self) -> None:

@@ -71,7 +71,6 @@ command = "{sys.executable}"
 args = ["-W", "ignore", "-m", "tests.mcp.program"]
 cwd = "{Path.cwd()}"
 allowed_tools = {{ read_only = true }}
-shared = true
 require_approval = "never"
 
 [[mcp_server]]
@@ -86,6 +85,14 @@ server = "ruled"
 [[approval]]
 policy = "never"
 server = "open"
+
+[[mcp_server]]
+label = "common"
+command = "{sys.executable}"
+args = ["-W", "ignore", "-m", "tests.mcp.program"]
+cwd = "{Path.cwd()}"
+shared = true
+require_approval = "never"
 
 [[mcp_server]]
 label = "for_bob"
@@ -294,14 +301,14 @@ def test_a_program_that_dies_in_a_call_is_started_anew(ann: OpenAI, script: Scri
 def test_owners_share_no_program_unless_the_operator_says_so(
     ann: OpenAI, bob: OpenAI, script: Script, model: str, ours: Server
 ) -> None:
-    lines = [calls("family"), says("1"), calls("family"), says("2"), calls("family"), says("3")]
-    script.will(*lines)
     programs = list[str]()
-    for client in (ann, ann, bob):
-        client.responses.create(model=model, input="q", tools=[named("program")])
+    for client, label in ((ann, "program"), (ann, "program"), (bob, "program"), (ann, "common"), (bob, "common")):
+        script.will(calls("family"), says("Done."))
+        client.responses.create(model=model, input="q", tools=[named(label)])
         programs.append(told(script)[0].split()[0])
         STARTED.extend(map(int, told(script)[0].split()))
     assert programs[0] == programs[1] != programs[2]
+    assert programs[3] == programs[4]
 
 
 @promise("mcp.stdio.bounded")
