@@ -80,4 +80,4 @@ async def _crowd(site: Site, server: Process, effort: Effort) -> Bar:
     for connection in connections:
         connection.close()
     name = f"MCP, {_AT_ONCE} calls at once to one server, each"
-    return Bar(name, median(took), 60, "ms", f"all {_AT_ONCE} done in {median(took) * _AT_ONCE:.0f} ms")
+    return Bar(name, median(took), 30, "ms", f"all {_AT_ONCE} done in {median(took) * _AT_ONCE:.0f} ms")
