@@ -57,8 +57,9 @@ def serve(settings: Settings) -> None:
 @app.command("doctor", help=COMMANDS["doctor"])
 @flags.with_settings(flags.ALL)
 def doctor(settings: Settings) -> None:
-    from server import doctor
+    from server import doctor, log
 
+    log.configure(settings.log_level, settings.log_format)
     sys.exit(asyncio.run(doctor.run(settings)))
 
 

@@ -23,11 +23,12 @@ Label = Annotated[str, typer.Argument(help="As the settings file calls the serve
 
 
 @mcp.command("list")
-@flags.with_settings((*_DATA, "mcp_connect_timeout_s"))
+@flags.with_settings((*_DATA, "mcp_connect_timeout_s", "log_level"))
 def list_(settings: Settings, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Ask every configured server for its tools. The exit status is 1 when one of them does not answer."""
-    from server import mcp_servers
+    from server import log, mcp_servers
 
+    log.configure(settings.log_level, settings.log_format)
     standings = asyncio.run(mcp_servers.found(settings))
     print(mcp_servers.as_json(standings) if as_json else mcp_servers.as_text(standings))
     sys.exit(any(standing.state == "down" for standing in standings))

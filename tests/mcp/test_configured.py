@@ -413,6 +413,7 @@ def test_the_operator_sees_which_servers_answer(ours: Server) -> None:
     assert "401" in listed["wants_token"]["error"]
     assert (listed["down"]["state"], listed["down"]["error"]) == ("down", "The MCP server could not be reached.")
     assert "could not be started" in listed["nonsense"]["error"]
+    assert "said=/nowhere/to/be/found: No such file or directory" in answer.stderr
     assert listed["off"]["state"] == "disabled"
     assert SECRET not in answer.stdout + answer.stderr
 
