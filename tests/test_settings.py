@@ -76,6 +76,9 @@ BAD_FILES = [
     ("[[webhook]]\nurl = 'http://a'\nsecret_env = 'NOT_SET'", "webhook.0: the variable NOT_SET is not set"),
     ("[[webhook]]\nurl = 'http://a'\nsecret = 'whsec_aGk='\nevents = ['response.created']", "webhook.0.events.0: "),
     ("workers = 0", "workers: "),
+    ("mcp_allowed_hosts = ['https://a/mcp']", "mcp_allowed_hosts: 'https://a/mcp' is no name, address or network"),
+    ("mcp_allowed_hosts = ['10.0.0.0/33']", "mcp_allowed_hosts: '10.0.0.0/33' is no name, address or network"),
+    ("mcp_allowed_hosts = ['*.internal']", "mcp_allowed_hosts: '*.internal' is no name, address or network"),
 ]
 
 

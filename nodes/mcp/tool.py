@@ -58,8 +58,7 @@ class Mcp:
         private: bool | None = values["allow_private"]
         names = ("connect_timeout_s", "call_timeout_s", "list_ttl_s")
         limits = Limits(**{name: values[name] for name in names})
-        allowed = tuple(host.rstrip(".").lower() for host in values["allowed_hosts"])
-        reach = Reach(premises.alone and private is None, bool(private), allowed)
+        reach = Reach(premises.alone and private is None, bool(private), values["allowed_hosts"])
         grants = Grants(entrances(values["server"]), premises.vault, limits.connect_timeout_s)
         return cls(reach, Servers.of(values["server"], grants), limits, grants, values["sampling"])
 

@@ -3,8 +3,10 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
@@ -16,6 +18,8 @@ from server.settings.environment import value
 
 OPENAI_KEY = "OPENAI_API_KEY"
 _WEBHOOK_PREFIX = "whsec_"
+#: What stands in URLs and wildcards, and in no host.
+_NO_HOST = re.compile(r"[\s/:*?@\[\]]")
 
 
 def _http_url(url: str) -> str:
@@ -43,6 +47,17 @@ def _database_url(url: SecretStr) -> SecretStr:
     return SecretStr(address)
 
 
+def _hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
+    """Names, addresses and networks, as they are compared."""
+    for entry in entries:
+        try:
+            ip_network(entry, strict=False)
+        except ValueError:
+            if not entry or _NO_HOST.search(entry):
+                raise ValueError(f"{entry!r} is no name, address or network") from None
+    return tuple(entry.rstrip(".").lower() for entry in entries)
+
+
 Seconds = Annotated[float, Field(gt=0)]
 Bytes = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
@@ -51,6 +66,7 @@ Span = Annotated[float, Field(gt=0)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]
+Hosts = Annotated[Names, AfterValidator(_hosts)]
 WebhookEvent = Literal["response.completed", "response.failed", "response.incomplete", "response.cancelled"]
 
 

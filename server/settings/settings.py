@@ -17,6 +17,7 @@ from server.settings.models import (
     Count,
     Database,
     DatabaseUrl,
+    Hosts,
     HttpUrl,
     ModelServer,
     Names,
@@ -114,7 +115,7 @@ class Settings(BaseSettings):
     mcp_allow_private: bool | None = None
     """Let requests name MCP servers on loopback and private addresses. Default: only while just this machine can
     reach the server and there are no configured API keys."""
-    mcp_allowed_hosts: Names = ()
+    mcp_allowed_hosts: Hosts = ()
     """Hosts that requests may name MCP servers on although they are private: names, addresses or networks
     (`mcp.internal`, `10.1.2.0/24`)."""
     mcp_server: Annotated[tuple[McpServer, ...], NoDecode, BeforeValidator(listed), AfterValidator(told_apart)] = ()
