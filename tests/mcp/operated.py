@@ -15,6 +15,7 @@ from tests.recorder import Recorder, RecordingTransport
 KEYS = """
 api_keys = [{ owner = "ann", key = "sk-ann" }, { owner = "bob", key = "sk-bob" }]
 log_level = "debug"
+mcp_allow_private = true
 """
 #: A program of ours, with a secret.
 PROGRAM = f"""

@@ -212,10 +212,10 @@ def test_only_a_server_without_credentials_takes_those_of_callers(ann: OpenAI, s
 
 @promise("mcp.configured.own_url")
 def test_a_url_of_the_callers_is_shown_nothing_of_the_operators(
-    ann: OpenAI, model: str, guarded: mcp_servers.Server, tables: str
+    ann: OpenAI, model: str, guarded: mcp_servers.Server
 ) -> None:
     tool = named("guarded", server_url=guarded.url, require_approval="never")
-    with pytest.raises(openai.BadRequestError, match="mcp_allow_private"):
+    with pytest.raises(openai.APIStatusError, match="HTTP status 401"):
         ann.responses.create(model=model, input="q", tools=[tool])
 
 
