@@ -90,9 +90,16 @@ class Nursery:
         self._living: dict[int, Forked] = {}
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def start(self, line: Sequence[str], environment: Mapping[str, str], output: Path) -> Forked:
-        """`line`: a module and its arguments. What it writes is added to `output`."""
-        asked = {"line": list(line), "environment": dict(environment), "output": str(output)}
+    def start(
+        self, line: Sequence[str], environment: Mapping[str, str], output: Path, errors: Path | None = None
+    ) -> Forked:
+        """`line`: a module and its arguments. What it writes is added to `output`, and to `errors` if that is given."""
+        asked = {
+            "line": list(line),
+            "environment": dict(environment),
+            "output": str(output),
+            "errors": str(errors or output),
+        }
         with self._asking:
             assert self._process.stdin
             self._process.stdin.write(json.dumps(asked).encode() + b"\n")
@@ -162,10 +169,9 @@ def _tell(**fields: int) -> None:
 
 def _become(asked: dict[str, Any]) -> NoReturn:
     os.setsid()
-    output = os.open(asked["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for made, wanted in ((nothing, 0), (output, 1), (output, 2)):
-        os.dup2(made, wanted)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for name, wanted in (("output", 1), ("errors", 2)):
+        os.dup2(os.open(asked[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND), wanted)
     os.environ.clear()
     os.environ.update(asked["environment"])
     module, *arguments = asked["line"]

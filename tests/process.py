@@ -3,9 +3,12 @@
 import os
 import signal
 import socket
+import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +16,8 @@ from tests.forking import Forked, Nursery
 
 ROOT = Path(__file__).parent.parent
 START_S = 30.0
+#: Of a command that is run to its end.
+LIMIT_S = 60.0
 
 
 def free_port() -> int:
@@ -24,6 +29,14 @@ def free_port() -> int:
 @cache
 def nursery() -> Nursery:
     return Nursery()
+
+
+def run_module(*line: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `python -m …` to its end."""
+    with tempfile.TemporaryDirectory() as directory:
+        output, errors = Path(directory, "output"), Path(directory, "errors")
+        code = nursery().start(line, environment or os.environ, output, errors).wait(LIMIT_S)
+        return subprocess.CompletedProcess(line, code, output.read_text(), errors.read_text())
 
 
 class Server:

@@ -18,7 +18,7 @@ from openai import OpenAI
 from server import __version__
 from server.settings import Settings
 from tests.conftest import StartServer
-from tests.process import ROOT, Server, free_port
+from tests.process import ROOT, Server, free_port, run_module
 from tests.upstream import Upstream, says
 
 LIMIT_S = 60
@@ -27,9 +27,7 @@ LIMIT_S = 60
 def graphnexus(*line: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command to its end, in an environment without settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GRAPHNEXUS_", "OPENAI_"))}
-    command = [sys.executable, "-m", "server", *line]
-    bare = {**kept, "NO_COLOR": "1", "COLUMNS": "200", **environment}
-    return subprocess.run(command, cwd=ROOT, env=bare, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    return run_module("server", *line, environment={**kept, "NO_COLOR": "1", "COLUMNS": "200", **environment})
 
 
 def one_line(said: str) -> str:

@@ -1,8 +1,6 @@
 """What the documentation shows is what happens: every example is run, every table and picture compared."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import pytest
 from graph.machine import build
 from nodes import HOSTED_TOOLS
 from tests import mcp_servers
-from tests.process import ROOT, Server
+from tests.process import ROOT, Server, run_module
 
 README = (ROOT / "README.md").read_text()
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.S | re.M)
@@ -98,5 +96,5 @@ def test_the_picture_of_the_graph_is_the_graph() -> None:
 
 
 def test_the_table_of_settings_is_complete() -> None:
-    printed = subprocess.run([sys.executable, "-m", "server", "settings"], cwd=ROOT, capture_output=True, text=True)
+    printed = run_module("server", "settings")
     assert printed.stdout.strip() in (ROOT / "docs/settings.md").read_text()

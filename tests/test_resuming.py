@@ -1,7 +1,5 @@
 """Streams that are taken up again: from any event, with the same bytes, then live."""
 
-import subprocess
-import sys
 import threading
 from typing import Any
 
@@ -12,7 +10,7 @@ from openai import OpenAI
 
 from tests.conftest import StartServer, client_of
 from tests.contract import promise
-from tests.process import ROOT
+from tests.process import run_module
 from tests.recorder import Recorder
 from tests.told import deltas, ended
 from tests.upstream import Script, says
@@ -124,8 +122,8 @@ def test_events_that_are_no_longer_kept_are_a_400_that_says_so(
     with client_of(server, recorder) as client:
         made = ended(client, client.responses.create(model=model, input="q", background=True).id)
         assert list(client.responses.retrieve(made.id, stream=True))
-        prune = [sys.executable, "-m", "server", "prune", "--events-older-than", "0s", "--data-dir"]
-        subprocess.run([*prune, str(server.data_dir / "kept")], cwd=ROOT, check=True, capture_output=True)
+        pruned = run_module("server", "prune", "--events-older-than", "0s", "--data-dir", str(server.data_dir / "kept"))
+        assert pruned.returncode == 0
         with pytest.raises(openai.BadRequestError, match="no longer kept") as refused:
             client.responses.retrieve(made.id, stream=True)
         assert refused.value.param == "stream"

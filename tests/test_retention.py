@@ -3,7 +3,6 @@
 import asyncio
 import json
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from server import pruning
 from tests.conftest import StartServer
 from tests.contract import promise
 from tests.forest import Forest, query, rows_of
-from tests.process import ROOT, Server
+from tests.process import Server, run_module
 from tests.store_graph import Caller, opened, state_at, used_bytes
 from tests.upstream import Script, says
 
@@ -226,8 +225,7 @@ async def test_the_job_runs_until_it_is_stopped(caller: Caller, caplog: pytest.L
 
 
 def _prune(server: Server, *flags: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "server", "prune", "--data-dir", str(server.data_dir / "kept"), *flags]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    return run_module("server", "prune", "--data-dir", str(server.data_dir / "kept"), *flags)
 
 
 @promise("retention.by_hand")

@@ -1,8 +1,6 @@
 """Who may open a WebSocket, what may come over it, and how it ends."""
 
 import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.conftest import StartServer, check_log
 from tests.contract import promise
-from tests.process import ROOT, Server
+from tests.process import Server, run_module
 from tests.recorder import Recorder
 from tests.schema import check_error
 from tests.sockets import LIMIT_S, Talk, talking
@@ -138,8 +136,7 @@ def _answered(talk: Talk) -> Json:
 
 
 def _keys(server: Server, *command: str) -> str:
-    called = [sys.executable, "-m", "server", "keys", *command, "--data-dir", str(server.data_dir / "kept")]
-    return subprocess.run(called, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return run_module("server", "keys", *command, "--data-dir", str(server.data_dir / "kept")).stdout
 
 
 # ---------------------------------------------------------------- what may come over it
