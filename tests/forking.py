@@ -5,6 +5,7 @@ as `python -m` does. That spares a second of CPU a server, and the tests start s
 """
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -125,6 +126,8 @@ def main() -> None:
     for name in _LIBRARIES:
         importlib.import_module(name)
     assert threading.active_count() == 1, "a thread does not survive a fork"
+    gc.collect()
+    gc.freeze()  # or every collection in a child would copy all of it
     if asked := _serve():
         _become(asked)
 
