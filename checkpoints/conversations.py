@@ -1,5 +1,7 @@
 """Conversations: a name for a thread and its head, with metadata and a lock."""
 
+# ruff: noqa: S608 - SQL is put together from constants of this package only
+
 import asyncio
 import time
 from dataclasses import dataclass
@@ -72,10 +74,14 @@ class Conversations:
         return True
 
     async def lock(self, owner: str, id: str, holder: str) -> bool:
-        """Take the conversation for one response, without waiting; False when another has it, or there is none."""
+        """Take the conversation for one response, without waiting; False when another has it, or there is none.
+
+        A response that can be read as ended holds it no more, though its last event may still be on its way to disk.
+        """
+        ended = "EXISTS (SELECT 1 FROM response WHERE id = holder AND status NOT IN ('queued', 'in_progress'))"
         sql = (
             "UPDATE conversation SET holder = ?, worker = ?, used_at = ? WHERE id = ? AND owner = ? "
-            "AND (holder IS NULL OR holder = ?)"
+            f"AND (holder IS NULL OR holder = ? OR {ended})"
         )
         given = (holder, self._worker, int(time.time()), id, owner, holder)
         work = self._database.write(lambda rows: rows.execute(sql, given).rowcount)

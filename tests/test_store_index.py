@@ -225,6 +225,14 @@ async def test_conversation_is_locked_by_one_response(caller: Caller) -> None:
     assert not await conversations.lock("local", new_id("conv_"), holder)
 
 
+async def test_a_response_that_has_ended_locks_no_conversation(caller: Caller) -> None:
+    made, ended = await conversation(caller), await caller.ask("One")
+    conversations = caller.store.conversations
+    assert await conversations.lock("local", made.id, ended.record["id"])
+    assert await conversations.lock("local", made.id, "resp_next")
+    assert not await conversations.lock("local", made.id, ended.record["id"])
+
+
 async def test_metadata_is_replaced(caller: Caller) -> None:
     made = await conversation(caller)
     updated = await caller.store.conversations.update("local", made.id, {"mood": "good"})
