@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nodes.mcp.credential import Vault
+from nodes.mcp.oauth.credential import Vault
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from server.settings import Settings
 
 if TYPE_CHECKING:
     from checkpoints import Store
-    from nodes.mcp.credential import Credential, Vault
-    from nodes.mcp.oauth import Entrance
+    from nodes.mcp.oauth.credential import Credential, Vault
+    from nodes.mcp.oauth.grants import Entrance
     from server.mcp_desk import LoopbackDesk
 
 mcp = typer.Typer(no_args_is_help=True, help=COMMANDS["mcp"])
@@ -46,7 +46,7 @@ def login(
     wait_s: Annotated[float, typer.Option("--timeout", help="Seconds to wait for the person.", min=1)] = 300.0,
 ) -> None:
     """Let the server use an MCP server that wants OAuth. A running server needs no restart."""
-    from nodes.mcp.authority_wire import OAuthFailed
+    from nodes.mcp.oauth.wire import OAuthFailed
     from server.mcp_desk import open_desk
 
     entrance = _entrance(settings, label)
@@ -79,7 +79,7 @@ def logout(settings: Settings, label: Label) -> None:
 
 
 def _entrances(settings: Settings) -> "dict[str, Entrance]":
-    from nodes.mcp.oauth import entrances
+    from nodes.mcp.oauth.grants import entrances
 
     return entrances(settings.mcp_server)
 
@@ -93,7 +93,7 @@ def _entrance(settings: Settings, label: str) -> "Entrance":
 
 
 async def _login(settings: Settings, store: "Store", entrance: "Entrance", desk: "LoopbackDesk") -> "Credential":
-    from nodes.mcp.login import login
+    from nodes.mcp.oauth.login import login
     from server.secret import check_seal
 
     if settings.database.kind == "postgresql":
@@ -103,7 +103,7 @@ async def _login(settings: Settings, store: "Store", entrance: "Entrance", desk:
 
 
 def _vault(settings: Settings, store: "Store") -> "Vault":
-    from nodes.mcp.credential import Vault
+    from nodes.mcp.oauth.credential import Vault
     from server.secret import seal_of
 
     return Vault(store.credentials, seal_of(settings))

@@ -12,13 +12,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from nodes.mcp.authority_wire import OAuthFailed
+from nodes.mcp.oauth.wire import OAuthFailed
 
 _THANKS = "That is all: this window can be closed. The terminal says whether the login succeeded.\n"
 
 
 class LoopbackDesk:
-    """Fits `nodes.mcp.login.Desk`. Only this machine can reach it, and the first answer counts."""
+    """Fits `nodes.mcp.oauth.login.Desk`. Only this machine can reach it, and the first answer counts."""
 
     def __init__(self, port: int, browser: bool, limit_s: float) -> None:
         self.redirect_uri = f"http://127.0.0.1:{port}/callback"

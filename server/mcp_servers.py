@@ -7,15 +7,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from nodes.mcp.configured import Servers
-from nodes.mcp.credential import Vault
 from nodes.mcp.limits import Limits
+from nodes.mcp.oauth.credential import Vault
 from server.data import open_store
 from server.finding import Finding
 from server.secret import seal_of
 from server.settings import Settings
 
 if TYPE_CHECKING:
-    from nodes.mcp.oauth import Grants
+    from nodes.mcp.oauth.grants import Grants
     from nodes.mcp.standing import Standing
 
 
@@ -67,7 +67,7 @@ def _finding(standing: "Standing") -> Finding:
 @asynccontextmanager
 async def _grants(settings: Settings) -> AsyncGenerator["Grants | None"]:
     """Tokens for the servers that are entered by OAuth; the store is left alone if there are none."""
-    from nodes.mcp.oauth import Grants, entrances
+    from nodes.mcp.oauth.grants import Grants, entrances
 
     logins = entrances(settings.mcp_server)
     if not logins:

@@ -13,7 +13,7 @@ from graph.policy import Rule
 from graph.ports import HostedTool
 from graph.runner import Limits, Runner
 from nodes import HOSTED_TOOLS
-from nodes.mcp.credential import Vault
+from nodes.mcp.oauth.credential import Vault
 from nodes.premises import Premises
 from nodes.upstreams.discovery import discover
 from nodes.upstreams.registry import Registry

@@ -14,7 +14,7 @@ from mcp.shared.session import RequestResponder
 
 from nodes.mcp.attending import Attendant
 from nodes.mcp.elicitation import elicited
-from nodes.mcp.message import CALL
+from nodes.mcp.transport.message import CALL
 
 #: MCP's code for what the user does not want. Source: MCP specification 2025-11-25, "Sampling", "Error Handling".
 REFUSED = -1

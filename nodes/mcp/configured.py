@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self, cast
 from graph.errors import Json, RequestError
 from nodes.mcp import declaration
 from nodes.mcp.declaration import Declaration, Filter, filter_of
-from nodes.mcp.oauth import Grant, Grants
+from nodes.mcp.oauth.grants import Grant, Grants
 from nodes.mcp.target import Program, Target, Transport
 
 _TRANSPORTS: Mapping[str | None, Transport] = {"streamable_http": "http", "sse": "sse", None: "auto"}

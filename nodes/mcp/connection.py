@@ -17,9 +17,9 @@ from nodes.mcp.asking import Asking, Told
 from nodes.mcp.attending import Attendant
 from nodes.mcp.failure import ServerFailed, timed_out
 from nodes.mcp.limits import Limits
-from nodes.mcp.message import failed
-from nodes.mcp.opening import Opener
 from nodes.mcp.target import Target
+from nodes.mcp.transport.message import failed
+from nodes.mcp.transport.opening import Opener
 
 #: A result as it came: unknown kinds of content pass, and nothing is checked against a schema of the server's.
 _Result = RootModel[dict[str, Any]]

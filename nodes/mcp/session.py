@@ -19,8 +19,8 @@ from nodes.mcp.failure import ServerFailed
 from nodes.mcp.limits import Limits
 from nodes.mcp.listed import listed_tools
 from nodes.mcp.listing import Listings
-from nodes.mcp.opening import Opener
 from nodes.mcp.target import Target
+from nodes.mcp.transport.opening import Opener
 from nodes.reach import Reach
 
 _PAGES = 100

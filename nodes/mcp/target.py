@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nodes.mcp.oauth import Grant
+from nodes.mcp.oauth.grants import Grant
 from nodes.mcp.secret import redacted, secrets_of
 
 Transport = Literal["auto", "http", "sse"]

@@ -19,7 +19,7 @@ from nodes.mcp.declaration import Declaration
 from nodes.mcp.failure import ServerFailed
 from nodes.mcp.function import McpFunction, is_listed_tool, is_read_only, model_names
 from nodes.mcp.limits import Limits
-from nodes.mcp.oauth import Grants, entrances
+from nodes.mcp.oauth.grants import Grants, entrances
 from nodes.mcp.sampling import Allowed, Sampling
 from nodes.premises import Premises
 from nodes.reach import OutOfReach, Reach, Unresolved

@@ -15,11 +15,11 @@ from checkpoints import Credentials
 from checkpoints.sqlite import SqliteDatabase
 from graph.errors import StoreUnavailable
 from graph.seal import Seal
-from nodes.mcp.authority_wire import OAuthFailed, Wire
-from nodes.mcp.credential import Credential, OAuth, Vault
 from nodes.mcp.failure import ServerFailed
-from nodes.mcp.login import login
-from nodes.mcp.oauth import Authorized, Entrance, Grant
+from nodes.mcp.oauth.credential import Credential, OAuth, Vault
+from nodes.mcp.oauth.grants import Authorized, Entrance, Grant
+from nodes.mcp.oauth.login import login
+from nodes.mcp.oauth.wire import OAuthFailed, Wire
 from nodes.mcp.target import Target
 from tests.contract import promise
 from tests.mcp import oauth_server

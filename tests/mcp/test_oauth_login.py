@@ -13,10 +13,10 @@ import httpx2
 import pytest
 from openai import APIStatusError, OpenAI
 
-from nodes.mcp.authority_wire import OAuthFailed
-from nodes.mcp.credential import Vault
-from nodes.mcp.login import login
-from nodes.mcp.oauth import entrances
+from nodes.mcp.oauth.credential import Vault
+from nodes.mcp.oauth.grants import entrances
+from nodes.mcp.oauth.login import login
+from nodes.mcp.oauth.wire import OAuthFailed
 from server.commands import call
 from server.data import open_store
 from server.mcp_desk import open_desk

@@ -7,8 +7,8 @@ from functools import partial
 
 import httpx
 
-from nodes.mcp.asked import Broken, Call
-from nodes.mcp.message import error, passed
+from nodes.mcp.transport.asked import Broken, Call
+from nodes.mcp.transport.message import error, passed
 
 _ID = re.compile(rb"[\x21-\x7e]{1,256}")
 _RETRY = re.compile(rb"[0-9]{1,9}")

@@ -17,12 +17,12 @@ import httpx
 import orjson
 
 from graph.errors import Json
-from nodes.mcp.asked import Broken, Call
-from nodes.mcp.events import Events, Said
 from nodes.mcp.failure import ServerFailed
 from nodes.mcp.limits import Limits
-from nodes.mcp.message import error, passed
-from nodes.mcp.oauth import Authorized, Grant
+from nodes.mcp.oauth.grants import Authorized, Grant
+from nodes.mcp.transport.asked import Broken, Call
+from nodes.mcp.transport.events import Events, Said
+from nodes.mcp.transport.message import error, passed
 from nodes.reach import OutOfReach, Reach, Unresolved
 
 _SESSION = "mcp-session-id"

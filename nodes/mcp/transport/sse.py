@@ -12,13 +12,13 @@ import anyio
 import httpx
 import orjson
 
-from nodes.mcp.asked import Broken
-from nodes.mcp.events import Event, Lines
 from nodes.mcp.failure import ServerFailed
 from nodes.mcp.limits import Limits
-from nodes.mcp.oauth import Grant
-from nodes.mcp.pending import Pending
-from nodes.mcp.transport import AnsweringTransport
+from nodes.mcp.oauth.grants import Grant
+from nodes.mcp.transport.asked import Broken
+from nodes.mcp.transport.events import Event, Lines
+from nodes.mcp.transport.http import AnsweringTransport
+from nodes.mcp.transport.pending import Pending
 from nodes.reach import OutOfReach, Reach, Unresolved
 
 #: Of the address that messages are posted to.

@@ -14,11 +14,11 @@ from mcp import ClientSession, McpError, types
 
 from graph.errors import Json
 from nodes.mcp.limits import Limits
-from nodes.mcp.message import failed
-from nodes.mcp.sse import EventTransport
-from nodes.mcp.stdio import streams
 from nodes.mcp.target import Program, Target
-from nodes.mcp.transport import AnsweringTransport
+from nodes.mcp.transport.http import AnsweringTransport
+from nodes.mcp.transport.message import failed
+from nodes.mcp.transport.sse import EventTransport
+from nodes.mcp.transport.stdio import streams
 from nodes.reach import Reach
 
 # They log what servers say; every failure is told by our transports.

@@ -16,9 +16,9 @@ from typing import Literal, Protocol
 import httpx
 
 from graph.errors import StoreUnavailable
-from nodes.mcp.authority_wire import OAuthFailed, Refused, Wire
-from nodes.mcp.credential import Credential, OAuth, Vault
 from nodes.mcp.failure import ServerFailed
+from nodes.mcp.oauth.credential import Credential, OAuth, Vault
+from nodes.mcp.oauth.wire import OAuthFailed, Refused, Wire
 
 #: How long a token is believed to be the one that is kept without asking the database again.
 _TRUST_S = 2.0
@@ -190,7 +190,7 @@ class Grant:
 
     async def _renewed(self, credential: Credential, stamp: str, refused: str | None) -> Credential:
         """With a new token, or without any when there is none to be had."""
-        from nodes.mcp.authority import granted
+        from nodes.mcp.oauth.authority import granted
 
         if credential.refresh_token is None:
             return credential.spent()
@@ -207,7 +207,7 @@ class Grant:
             raise self._failed(failed) from None
 
     async def _granted_to_client(self) -> Credential:
-        from nodes.mcp.authority import granted_to_client
+        from nodes.mcp.oauth.authority import granted_to_client
 
         try:
             credential = await granted_to_client(self._wire, self.entrance.url, self.entrance.oauth)

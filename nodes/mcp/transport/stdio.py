@@ -24,11 +24,11 @@ from mcp.client.stdio import get_default_environment
 from mcp.shared.message import SessionMessage
 from pydantic import ValidationError
 
-from nodes.mcp.asked import Broken
 from nodes.mcp.failure import ServerFailed
 from nodes.mcp.limits import Limits
-from nodes.mcp.pending import Pending
 from nodes.mcp.target import Program
+from nodes.mcp.transport.asked import Broken
+from nodes.mcp.transport.pending import Pending
 
 logger = logging.getLogger(__name__)
 

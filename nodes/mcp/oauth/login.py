@@ -6,10 +6,10 @@ from typing import Protocol
 
 from mcp.client.auth import PKCEParameters
 
-from nodes.mcp.authority import authorization_page, discover, granted, granted_to_client, register
-from nodes.mcp.authority_wire import OAuthFailed, Wire
-from nodes.mcp.credential import Authority, Credential, Vault
-from nodes.mcp.oauth import Entrance
+from nodes.mcp.oauth.authority import authorization_page, discover, granted, granted_to_client, register
+from nodes.mcp.oauth.credential import Authority, Credential, Vault
+from nodes.mcp.oauth.grants import Entrance
+from nodes.mcp.oauth.wire import OAuthFailed, Wire
 
 
 class Desk(Protocol):

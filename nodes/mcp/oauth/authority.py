@@ -29,8 +29,8 @@ from mcp.shared.auth import OAuthClientMetadata, OAuthMetadata, OAuthToken, Prot
 from mcp.shared.auth_utils import check_resource_allowed, resource_url_from_server_url
 from pydantic import AnyUrl, ValidationError
 
-from nodes.mcp.authority_wire import OAuthFailed, Refused, Wire
-from nodes.mcp.credential import Authority, Client, Credential, OAuth, method_of
+from nodes.mcp.oauth.credential import Authority, Client, Credential, OAuth, method_of
+from nodes.mcp.oauth.wire import OAuthFailed, Refused, Wire
 
 _PING = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
 _CODE = re.compile(r"[a-z_]{1,40}")

@@ -8,10 +8,10 @@ from typing import Any, cast
 import orjson
 
 from graph.errors import Json
-from nodes.mcp.asked import Broken, Call
 from nodes.mcp.failure import CONNECTION_LOST
 from nodes.mcp.limits import Limits
-from nodes.mcp.weight import TooHeavy, weigh
+from nodes.mcp.transport.asked import Broken, Call
+from nodes.mcp.transport.weight import TooHeavy, weigh
 
 #: Where in the `data` of a JSON-RPC error made here the reason stands; see `failed`.
 REASON = "graphnexus"

@@ -1,9 +1,9 @@
 """The calls of a session whose answers all come over one stream, as with SSE and with programs."""
 
 from graph.errors import Json
-from nodes.mcp.asked import Call
 from nodes.mcp.limits import Limits
-from nodes.mcp.message import allowed, error, is_worth_reading, read
+from nodes.mcp.transport.asked import Call
+from nodes.mcp.transport.message import allowed, error, is_worth_reading, read
 
 
 class Pending:

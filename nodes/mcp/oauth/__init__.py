@@ -1,0 +1,1 @@
+"""Tokens for servers of the operator's: asked for, kept, renewed and shown."""
