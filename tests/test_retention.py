@@ -87,7 +87,10 @@ async def test_the_steps_of_an_ended_response_go_after_a_while(name: str, tmp_pa
         assert await caller.store.retention.prune(Ages()) == Pruned(), "they can be looked at for an hour"
         pruned = await caller.store.retention.prune(STEPS)
         assert pruned == Pruned(steps=40 * (len(steps) - 1) - 1)
-        assert used_bytes(name, path) - empty < full * 0.4
+        until = time.monotonic() + 20
+        while used_bytes(name, path) - empty >= full * 0.4:  # others may still look at what is gone
+            assert time.monotonic() < until
+            await asyncio.sleep(0.2)
         left = [found.config async for found in caller.store.saver.alist({"configurable": _thread(made[0])})]
         assert left == steps[:1]
         assert (await state_at(caller, left[0]))["response"]["status"] == "completed"

@@ -71,6 +71,7 @@ class Arena:
         settings = {
             "FAULTS_PORT": str(self.control.port),
             "GRAPHNEXUS_LEASE_S": str(self._lease_s),
+            "GRAPHNEXUS_MCP_LIST_TTL_S": "0",
             "GRAPHNEXUS_SHUTDOWN_GRACE_S": str(GRACE_S),
             "GRAPHNEXUS_SECRET_KEY": "0123456789abcdef0123456789abcdef",
         }
