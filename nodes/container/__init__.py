@@ -1,0 +1,1 @@
+"""Containers: sandboxes with a name, whose files and variables outlive them."""

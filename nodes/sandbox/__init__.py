@@ -1,0 +1,1 @@
+"""Sandboxes: isolated Pythons on this machine and elsewhere."""
