@@ -1,4 +1,4 @@
-"""What the tools need of a sandbox, and what a sandbox of this machine needs of its isolation. Adapters fit by shape."""
+"""What tools need of a sandbox, and what a sandbox of this machine needs of its isolation. Adapters fit by shape."""
 
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Sequence
