@@ -151,6 +151,16 @@ class Chat:
         call = ChatCall(item["id"], _fit(item["name"]), item.get("arguments") or "{}")
         self._answered(call, reply, None, item.get("approval_request_id"))
 
+    def code_interpreter_call(self, item: Item) -> None:
+        """As `mcp_call`; its outputs are there if the client had asked for them."""
+        if item.get("status") == "incomplete":
+            return
+        arguments = orjson.dumps({"code": item.get("code") or ""}).decode()
+        outputs: list[Json] = item.get("outputs") or []
+        logs = "".join(output.get("logs") or "[a picture]" for output in outputs)
+        call = ChatCall(item["id"], "code_interpreter", arguments)
+        self._answered(call, logs or "(no output)", None, item.get("approval_request_id"))
+
     def _hosted(self, entry: Entry) -> None:
         call = entry.get("call") or {}
         said = ChatCall(entry["item"]["id"], call["name"], call["arguments"])
@@ -253,6 +263,7 @@ _TOLD: dict[str, Callable[[Chat, Item], None]] = {
     "reasoning": Chat.reasoning,
     "compaction": Chat.compaction,
     "mcp_call": Chat.mcp_call,
+    "code_interpreter_call": Chat.code_interpreter_call,
     "mcp_list_tools": Chat.listing,
     RESPONSE: Chat.approval,
 }

@@ -11,23 +11,12 @@ from typing import Any, Literal
 import orjson
 
 from graph.errors import Failure, Json
+from graph.item_types import PHASES, WHOLE, WITH_FAILED, WITHOUT_PHASES, WITHOUT_STATUS
 from graph.log import EventLog
 from graph.state import Item
 
 Names = Literal["openai", "open_responses"]
 
-#: Item types that carry no status of their own.
-_WITHOUT_STATUS = frozenset({"reasoning", "mcp_list_tools", "mcp_approval_request", "compaction"})
-#: Item type → the statuses it may show while it is being made, besides `in_progress`.
-_PHASES = {
-    "mcp_call": {"calling"},
-    "web_search_call": {"searching"},
-    "file_search_call": {"searching"},
-    "code_interpreter_call": {"interpreting"},
-    "image_generation_call": {"generating"},
-}
-#: Hosted calls of which nothing is said between `added` and `done`.
-_WITHOUT_PHASES = frozenset({"tool_search_call"})
 #: Statuses of a response that has not ended.
 _GOING_ON = ("created", "queued", "in_progress")
 _NUMBER = b',"sequence_number":'
@@ -161,8 +150,10 @@ class OpenItem:
         self.index = index
         self.emitter = emitter
         self.part: Part | None = None
-        #: Whether anything was said of it since it was added.
+        #: Whether anything was said of it since it was added, what of its code, and whether that was all.
         self.begun = False
+        self.said = ""
+        self.announced = False
         #: What an approval has brought along for the call.
         self.values: Json | None = None
         #: What has to be said before an item that is abandoned may be closed.
@@ -185,15 +176,18 @@ class OpenItem:
     def was_told(self, stem: str, fields: Json) -> None:
         """What the event says of the item is so, also if it is abandoned later."""
         self.begun = True
-        if stem == "mcp_call_arguments.done":
-            self.item = {**self.item, "arguments": fields["arguments"]}
+        if stem == "code_interpreter_call_code.delta":
+            self.said += fields["delta"]
+        elif key := WHOLE.get(stem):
+            self.announced = True
+            self.item = {**self.item, key: fields[key]}
 
     def phase(self, name: str) -> None:
         """`response.<item type>.<name>`; of some types it is not said."""
         kind: str = self.item["type"]
-        if kind in _WITHOUT_PHASES:
+        if kind in WITHOUT_PHASES or (name == "failed" and kind not in WITH_FAILED):
             return
-        if name in _PHASES.get(kind, ()):
+        if name in PHASES.get(kind, ()):
             self.item = {**self.item, "status": name}
         self.event(f"{kind}.{name}")
 
@@ -215,7 +209,7 @@ class OpenItem:
         if self.part:
             self.part.close()
             self.part = None
-        if self.item["type"] not in _WITHOUT_STATUS:
+        if self.item["type"] not in WITHOUT_STATUS:
             fields = {"status": "completed", **fields}
         self.item = {**self.item, **fields}
         self.emitter.done[self.index] = self.item
@@ -226,9 +220,11 @@ class OpenItem:
     def abandon(self) -> Item:
         if self.before_abandon:
             self.before_abandon()
+        if self.said:
+            self.item = {**self.item, "code": self.said}
         if self.item["type"] == "mcp_list_tools":
             self.phase("failed")  # it has no status to say so
-        if self.item["type"] in _WITHOUT_STATUS:
+        if self.item["type"] in WITHOUT_STATUS:
             return self.close()
         return self.close(status="incomplete")
 
@@ -255,6 +251,8 @@ class Part:
         self._logprobs: list[Json] = []
         self.place: Json = {"content_index": len(owner.item["content"])}
         self._with_logprobs = kind == "output_text"
+        #: What its text cites; asked when it is whole.
+        self.cite: Callable[[str], Sequence[Json]] | None = None
         # The one event that is said per token: all but its text and number is made once.
         type = f"response.{self.stem}.delta"
         place = {"item_id": owner.id, "output_index": owner.index, **self.place}
@@ -280,11 +278,19 @@ class Part:
         fields: Json = {self._field: text}
         if self._with_logprobs:
             fields["logprobs"] = self._logprobs
+        notes = self._notes(text)
         self._owner.event(f"{self.stem}.done", **fields, **self.place)
-        part = {**self.zero, **fields}
+        part = {**self.zero, **fields, **({"annotations": notes} if notes else {})}
         self._owner.event("content_part.done", part=part, **self.place)
         self._owner.item = {**self._owner.item, "content": [*self._owner.item["content"], part]}
         self._owner.part = None
+
+    def _notes(self, text: str) -> Sequence[Json]:
+        notes = self.cite(text) if self.cite and text and self._with_logprobs else ()
+        for index, note in enumerate(notes):
+            told = {"annotation": note, "annotation_index": index}
+            self._owner.event("output_text.annotation.added", **told, **self.place)
+        return notes
 
     @property
     def text(self) -> str:

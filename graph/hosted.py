@@ -14,9 +14,11 @@ class HostedDraft:
         self._function = function
         self._written: list[str] = []
         self.shown = emitter.open(function.item())
+        self._listen = function.writing(self.shown)
 
     def write(self, arguments: str) -> None:
         self._written.append(arguments)
+        self._listen(arguments)
 
     @property
     def arguments(self) -> str:

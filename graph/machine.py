@@ -13,6 +13,7 @@ from graph.compaction import compact_if_due
 from graph.errors import Json, ToolFailed, UpstreamError, unknown_parent
 from graph.events import OpenItem
 from graph.ids import now
+from graph.including import included
 from graph.input import entries_of
 from graph.offers import parsed
 from graph.ports import Function, Outcome
@@ -201,13 +202,18 @@ async def execute(state: Call, runtime: Runtime[Run]) -> Change:
         outcome = await _outcome(run, state, function, shown)
     except ToolFailed as failed:
         outcome = Outcome({"status": "failed", **failed.shown}, failed.message)
+    held = included(shown.item["type"], outcome.held, run.include)
     entry: Entry = {
-        "item": shown.close(**outcome.shown),
+        "item": shown.close(**outcome.shown, **held),
         "at": state["at"],
         "turn": state["turn"],
         "call": {"name": state["name"], "arguments": state["arguments"]},
         "reply": outcome.reply,
     }
+    if outcome.held:
+        entry["held"] = outcome.held
+    if outcome.made:
+        entry["made"] = [*outcome.made]
     if approval := state.get("approval"):
         entry["approval"] = approval
     return {"items": [entry, *(_brought(run, item, shown.id) for item in outcome.brought)]}

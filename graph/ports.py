@@ -92,6 +92,16 @@ class Shown(Protocol):
         ...
 
     @property
+    def said(self) -> str:
+        """What was said of its code, in deltas."""
+        ...
+
+    @property
+    def announced(self) -> bool:
+        """Whether its arguments or code were said to their end."""
+        ...
+
+    @property
     def approved(self) -> bool:
         """Whether the call is made because somebody has approved it."""
         ...
@@ -118,6 +128,14 @@ class Outcome:
     reply: str | list[Json]
     #: Items the call brought along, shown behind its own; the model is told nothing of them.
     brought: Sequence[Json] = ()
+    #: Fields of the item that are null unless the caller asks for them with `include: <item type>.<field>`.
+    held: Json = field(default_factory=dict[str, Any])
+    #: Files it made, for the text that follows to cite: `{container_id, file_id, filename, path}`.
+    made: Sequence[Json] = ()
+
+
+def unheard(piece: str) -> None:
+    """Of a function that shows nothing of its arguments before they are whole."""
 
 
 class Function(Protocol):
@@ -149,10 +167,14 @@ class Function(Protocol):
         """The call's item with its zero values (`arguments: ""` …), without `id`."""
         ...
 
-    def announce(self, shown: Shown, arguments: str) -> None:
-        """Say the events that come before execution, `in_progress` first; `arguments` is what the model wrote.
+    def writing(self, shown: Shown) -> Callable[[str], None]:
+        """What is told each piece of the arguments while the model writes them; it may say events of them. Not called
+        when the call may have to be approved: what is written then is not shown before it is whole."""
+        ...
 
-        Of an item that has `begun` they were said by a process that died: nothing more is to be said.
+    def announce(self, shown: Shown, arguments: str) -> None:
+        """Say what is left of the events that come before execution, `in_progress` first; `arguments` is what the
+        model wrote. Some or all of them may have been said: while it was written, or by a process that died.
         """
         ...
 

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypedDict
 
 from graph.approvals import Approvals
 from graph.chat import Style
+from graph.citing import citations
 from graph.client_tools import offers_of
 from graph.consulting import Said, Text
 from graph.errors import Json, RequestError
@@ -66,6 +68,8 @@ class Run:
     hosted: Sequence[HostedTool] = ()
     #: `tools` as the caller sent them, secrets included.
     declared: Sequence[Json] = ()
+    #: Fields of hosted calls the caller asks to be shown.
+    include: Collection[str] = ()
     previous_response_id: str | None = None
     conversation: str | None = None
     #: Items the conversation must have when it is read; None where that is not known.
@@ -152,6 +156,7 @@ class Run:
         include: Sequence[str] = request.get("include") or ()
         if request.get("store") is False or "reasoning.encrypted_content" in include:
             turn.seal = self.seal.close
+        turn.cite = partial(citations, state["items"], record["output_at"])
         return turn
 
     def tokens_left(self, record: Record, request: Json) -> int | None:

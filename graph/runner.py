@@ -217,6 +217,7 @@ class Runner:
             guard=Guard(ask.owner, self._limits.approval_rules),
             hosted=self._tools,
             declared=ask.declared,
+            include=ask.request.get("include") or (),
             previous_response_id=ask.previous_response_id,
             conversation=ask.conversation,
             max_turns=self._limits.max_turns,

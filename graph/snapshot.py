@@ -3,17 +3,19 @@
 Source: CONTRACT of the Responses API, "Response object": all keys always there, null where empty.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from graph.errors import Json
+from graph.including import revealed
 from graph.state import Entry, Record
 
 _TEXT: Json = {"format": {"type": "text"}, "verbosity": "medium"}
 
 
-def output_of(entries: list[Entry]) -> list[Json]:
-    """Output items in the order in which they appeared on the wire."""
-    return [entry["item"] for entry in sorted(entries, key=lambda entry: entry.get("at", 0))]
+def output_of(entries: list[Entry], include: Collection[str] = ()) -> list[Json]:
+    """Output items in the order in which they appeared on the wire, with what else of them is asked for."""
+    return [revealed(entry, include) for entry in sorted(entries, key=lambda entry: entry.get("at", 0))]
 
 
 #: What a response says of fields that its request left out.

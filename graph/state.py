@@ -30,6 +30,10 @@ class Entry(TypedDict):
     cut: NotRequired[bool]
     #: What the model was told of a hosted call: text, or chat content parts.
     reply: NotRequired[str | list[Json]]
+    #: Fields of the item that are shown to who asks for them; see `including`.
+    held: NotRequired[Json]
+    #: Files a hosted call made; see `ports.Outcome`.
+    made: NotRequired[list[Json]]
 
 
 class ItemLog(list[Entry]):

@@ -1,6 +1,6 @@
 """One model turn: raw chunks of Chat Completions in; items on the wire and calls to make out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,6 +88,8 @@ class Turn:
         self.hosted_left: int | None = None
         #: Set to add `encrypted_content` to thoughts.
         self.seal: Callable[[Json], str] | None = None
+        #: Set to what a text cites.
+        self.cite: Callable[[str], Sequence[Json]] | None = None
 
     def accepted(self) -> None:
         self._emitter.log.release()
@@ -143,6 +145,7 @@ class Turn:
             }  # fmt: skip
             self._item = self._emitter.open({**zero, "content": []})
         self._part = self._item.open_part({"type": kind})
+        self._part.cite = self.cite
         return self._part
 
     def _close_item(self) -> None:

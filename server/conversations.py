@@ -12,11 +12,12 @@ from checkpoints import Conversation
 from graph.archive import Head
 from graph.errors import Json, NotFound, RequestError
 from graph.ids import item_ids, new_id
+from graph.including import revealed
 from graph.input import stored_form
 from graph.state import Entry
 from server.asking import typed_items
 from server.house import body_of, house_of, owner_of
-from server.http import json_response, page_of
+from server.http import include_of, json_response, page_of
 from server.openapi import takes
 from server.wire.problems import read
 from server.wire.request import (
@@ -80,7 +81,8 @@ async def add_items(conversation_id: str, request: Request, owner: str = Depends
 @router.get("/{conversation_id}/items")
 async def list_items(conversation_id: str, request: Request, owner: str = Depends(owner_of)) -> Response:
     entries = await _entries(request, await _found(conversation_id, request, owner))
-    return json_response(page_of([entry["item"] for entry in entries], request.query_params))
+    include = include_of(request.query_params)
+    return json_response(page_of([revealed(entry, include) for entry in entries], request.query_params))
 
 
 @router.get("/{conversation_id}/items/{item_id}")
@@ -88,7 +90,7 @@ async def retrieve_item(
     conversation_id: str, item_id: str, request: Request, owner: str = Depends(owner_of)
 ) -> Response:
     entries = await _entries(request, await _found(conversation_id, request, owner))
-    return json_response(_item(entries, item_id))
+    return json_response(_item(entries, item_id, include_of(request.query_params)))
 
 
 @router.delete("/{conversation_id}/items/{item_id}")
@@ -125,10 +127,10 @@ async def _append(request: Request, conversation: Conversation, items: list[Json
     return added
 
 
-def _item(entries: Sequence[Entry], item_id: str) -> Json:
+def _item(entries: Sequence[Entry], item_id: str, include: Sequence[str] = ()) -> Json:
     for entry in entries:
         if entry["item"]["id"] == item_id:
-            return entry["item"]
+            return revealed(entry, include)
     raise NotFound(f"Item with id '{item_id}' not found in this conversation.")
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar, cast
 
 import orjson
 from fastapi import FastAPI, Request
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import MutableHeaders, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -124,6 +124,11 @@ def page_of(items: list[Json], query: Any) -> Json:
 def page_wanted(query: Any) -> Page:
     """Raises `RequestError`."""
     return Page(_limit(query.get("limit")), _order(query.get("order")), query.get("after") or None)
+
+
+def include_of(query: QueryParams) -> list[str]:
+    """What `include` asks for, however it is written: `include[]=a`, `include=a`, `include[0]=a`."""
+    return [value for key, value in query.multi_items() if key.partition("[")[0] == "include"]
 
 
 def not_in_list(after: str) -> RequestError:

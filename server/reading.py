@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 import orjson
 from starlette.responses import Response
@@ -34,13 +34,13 @@ def is_going_on(stored: Stored) -> bool:
     return stored.record["status"] in ("queued", "in_progress")
 
 
-async def current(house: House, stored: Stored) -> Json:
+async def current(house: House, stored: Stored, include: Collection[str] = ()) -> Json:
     """The response as it stands: of one that is being made, the items that are done."""
     record = stored.record
     output = await _output_so_far(house, stored) if is_going_on(stored) else None
     if output is None:
         entries = await house.store.responses.own_items(stored)
-        output = output_of(entries[record["output_at"] - record["input_at"] :])
+        output = output_of(entries[record["output_at"] - record["input_at"] :], include)
     return snapshot(record, stored.request, output)
 
 

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from graph.errors import Json, NotFound, RequestError
+from graph.including import revealed
 from server.asking import ask_of
 from server.creation import Creation
 from server.house import body_of, house_of, owner_of
-from server.http import json_response, page_of
+from server.http import include_of, json_response, page_of
 from server.idempotency import key_of, once
 from server.openapi import takes
 from server.reading import after_of, current, is_going_on, replay, stored_of
@@ -37,7 +38,7 @@ async def retrieve(response_id: str, request: Request, owner: str = Depends(owne
     after = after_of(request.query_params)
     if _is_stream(request.query_params):
         return await replay(house, stored, after)
-    return json_response(await current(house, stored))
+    return json_response(await current(house, stored, include_of(request.query_params)))
 
 
 @router.delete("/{response_id}")
@@ -70,8 +71,9 @@ async def input_items(response_id: str, request: Request, owner: str = Depends(o
     stored = await stored_of(house, owner, response_id)
     entries = await house.store.responses.own_items(stored)
     record = stored.record
-    own = [entry["item"] for entry in entries[: record["output_at"] - record["input_at"]]]
-    return json_response(page_of(own, request.query_params))
+    own = entries[: record["output_at"] - record["input_at"]]
+    include = include_of(request.query_params)
+    return json_response(page_of([revealed(entry, include) for entry in own], request.query_params))
 
 
 @router.post("/input_tokens", openapi_extra=takes(CountTokens))

@@ -60,11 +60,13 @@ _ORDER = {
     "shell_call_output": "(out )*out! ",
     "apply_patch_call": "(diff )*diff! ",
     "compaction": "(compacting )?",
-    "code_interpreter_call": "in_progress (code )*code! interpreting (completed |failed )",
-    "web_search_call": "in_progress searching (completed |failed )",
-    "file_search_call": "in_progress searching (completed |failed )",
-    "image_generation_call": "in_progress generating (image )*(completed |failed )",
+    "code_interpreter_call": "in_progress (code )*code! interpreting completed ",
+    "web_search_call": "in_progress searching completed ",
+    "file_search_call": "in_progress searching completed ",
+    "image_generation_call": "in_progress generating (image )*completed ",
 }
+#: Types without an event for failing.
+_NEVER_FAILED = {"code_interpreter_call", "web_search_call", "file_search_call", "image_generation_call"}
 #: Types that are added and done, with nothing between.
 _BARE = {
     "mcp_approval_request", "computer_call", "local_shell_call", "tool_search_call", "tool_search_output", "program",
@@ -182,8 +184,10 @@ class Body:
             demand(item.get(key) == self._added.get(key), f"{key} changed between added and done of {self.id}")
         order = "" if kind in _BARE or _deletes(item) else _ORDER.get(kind)
         demand(order is not None, f"no grammar for {kind}")
-        # A hosted call that was cut off stops anywhere on its way.
-        cut = item.get("status") == "incomplete" and (order or "").startswith("in_progress")
+        # A hosted call that was cut off stops anywhere on its way, and some have no event that says they failed.
+        stopped = item.get("status") == "incomplete" or (item.get("status") == "failed" and kind in _NEVER_FAILED)
+        demand(not stopped or "completed " not in self._words, f"{kind} is completed, and {item.get('status')}")
+        cut = stopped and (order or "").startswith("in_progress")
         legal = regex.fullmatch(order or "", self._words, partial=cut)
         demand(bool(legal), f"events of {kind}: {self._words or 'none'}")
         demand(item.get("status") in _ENDED, f"{kind} is done with status {item.get('status')}")

@@ -9,7 +9,7 @@ from typing import Any, cast
 import orjson
 
 from graph.errors import Json, ToolFailed
-from graph.ports import Outcome, Shown
+from graph.ports import Outcome, Shown, unheard
 from nodes.mcp.declaration import Declaration
 from nodes.mcp.failure import ServerFailed
 from nodes.mcp.limits import Limits
@@ -68,6 +68,9 @@ class McpFunction:
             "output": None,
             "server_label": self.server.label,
         }
+
+    def writing(self, shown: Shown) -> Callable[[str], None]:
+        return unheard
 
     def announce(self, shown: Shown, arguments: str) -> None:
         self._written[shown.id] = arguments

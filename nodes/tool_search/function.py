@@ -2,11 +2,11 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from graph.errors import Json, ToolFailed
-from graph.ports import Deferred, Outcome, Shown
+from graph.ports import Deferred, Outcome, Shown, unheard
 from nodes.tool_search.found import Found, cut, declarations, search
 
 #: What the function's description says of one namespace or server, and how many it names.
@@ -41,6 +41,9 @@ class SearchFunction:
 
     def item(self) -> Json:
         return _item("tool_search_call", arguments={})
+
+    def writing(self, shown: Shown) -> Callable[[str], None]:
+        return unheard
 
     def announce(self, shown: Shown, arguments: str) -> None:
         """Nothing is said of a search before it is done."""
