@@ -6,13 +6,15 @@ Source: CONTRACT of the Responses API, "Streaming".
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import orjson
 
 from graph.errors import Failure, Json
-from graph.item_types import PHASES, WHOLE, WITH_FAILED, WITHOUT_PHASES, WITHOUT_STATUS
+from graph.item_types import NAMELESS, PHASES, WHOLE, WITH_FAILED, WITHOUT_PHASES, WITHOUT_STATUS
 from graph.log import EventLog
+from graph.part import Part
 from graph.state import Item
 
 Names = Literal["openai", "open_responses"]
@@ -33,6 +35,22 @@ class _Lane:
     def __init__(self) -> None:
         self.waiting: list[bytes] = []
         self.closed = False
+
+
+class Deltas:
+    """The one event that is said per token: all but its text and number is made once."""
+
+    __slots__ = ("_head", "_say", "_tail")
+
+    def __init__(self, say_head: Callable[[bytes], None], type: str, place: Json) -> None:
+        logprobs = b',"logprobs":[]' if type == "response.output_text.delta" else b""
+        self._say = say_head
+        self._head = _head(type, place)[: -len(_NUMBER)] + b',"delta":'
+        self._tail = logprobs + _NUMBER
+
+    def say(self, text: str, logprobs: list[Json] | None) -> None:
+        tail = self._tail if logprobs is None else b',"logprobs":' + orjson.dumps(logprobs) + _NUMBER
+        self._say(self._head + orjson.dumps(text) + tail)
 
 
 class Emitter:
@@ -135,6 +153,9 @@ class Emitter:
                 for head in due:
                     self._write(head)
 
+    def deltas(self, lane: int, type: str, place: Json) -> "Deltas":
+        return Deltas(partial(self.say_head, lane), type, place)
+
     def _write(self, head: bytes) -> bytes:
         frame = b"%b%d}\n\n" % (head, self._next)
         self.log.append(frame)
@@ -158,6 +179,9 @@ class OpenItem:
         self.values: Json | None = None
         #: What has to be said before an item that is abandoned may be closed.
         self.before_abandon: Callable[[], None] | None = None
+        self.closed = False
+        #: Items that a call brought along.
+        self.followers: list[OpenItem] = []
 
     @property
     def id(self) -> str:
@@ -169,9 +193,14 @@ class OpenItem:
 
     def event(self, stem: str, **fields: Any) -> None:
         self.was_told(stem, fields)
-        self.emitter.say(
-            self.index, f"response.{stem}", {"item_id": self.item["id"], "output_index": self.index, **fields}
-        )
+        named = {} if stem.startswith(NAMELESS) else {"item_id": self.item["id"]}
+        self.emitter.say(self.index, f"response.{stem}", {**named, "output_index": self.index, **fields})
+
+    def follow(self, item: Json, **fields: Any) -> "OpenItem":
+        """Close this item, and open another behind it."""
+        self.close(**fields)
+        self.followers.append(self.emitter.open(item))
+        return self.followers[-1]
 
     def was_told(self, stem: str, fields: Json) -> None:
         """What the event says of the item is so, also if it is abandoned later."""
@@ -191,7 +220,7 @@ class OpenItem:
             self.item = {**self.item, "status": name}
         self.event(f"{kind}.{name}")
 
-    def open_part(self, part: Json) -> "Part":
+    def open_part(self, part: Json) -> Part:
         """`content_part.added`; the part before it is closed."""
         if self.part:
             self.part.close()
@@ -199,7 +228,7 @@ class OpenItem:
         self.event("content_part.added", part=self.part.zero, **self.part.place)
         return self.part
 
-    def reopen_part(self, part: Json) -> "Part":
+    def reopen_part(self, part: Json) -> Part:
         """A part whose `content_part.added` has been said."""
         self.part = Part(self, part)
         return self.part
@@ -212,6 +241,7 @@ class OpenItem:
         if self.item["type"] not in WITHOUT_STATUS:
             fields = {"status": "completed", **fields}
         self.item = {**self.item, **fields}
+        self.closed = True
         self.emitter.done[self.index] = self.item
         self.emitter.say(self.index, "response.output_item.done", {"output_index": self.index, "item": self.item})
         self.emitter.closed(self.index)
@@ -227,71 +257,3 @@ class OpenItem:
         if self.item["type"] in WITHOUT_STATUS:
             return self.close()
         return self.close(status="incomplete")
-
-
-#: Part type → (its text field, the zero value of the part).
-_PARTS: dict[str, tuple[str, Json]] = {
-    "output_text": ("text", {"annotations": [], "logprobs": []}),
-    "refusal": ("refusal", {}),
-    "reasoning_text": ("text", {}),
-}
-
-
-class Part:
-    """A content part being written: text, a refusal, or a raw thought."""
-
-    def __init__(self, owner: OpenItem, part: Json) -> None:
-        kind: str = part["type"]
-        self.kind = kind
-        self._owner = owner
-        self._field, zero = _PARTS[kind]
-        self.zero: Json = {"type": kind, self._field: "", **zero}
-        self.stem = owner.emitter.reasoning if kind == "reasoning_text" else kind
-        self._texts: list[str] = []
-        self._logprobs: list[Json] = []
-        self.place: Json = {"content_index": len(owner.item["content"])}
-        self._with_logprobs = kind == "output_text"
-        #: What its text cites; asked when it is whole.
-        self.cite: Callable[[str], Sequence[Json]] | None = None
-        # The one event that is said per token: all but its text and number is made once.
-        type = f"response.{self.stem}.delta"
-        place = {"item_id": owner.id, "output_index": owner.index, **self.place}
-        self._delta_head = _head(type, place)[: -len(_NUMBER)] + b',"delta":'
-        self._delta_tail = (b',"logprobs":[]' if self._with_logprobs else b"") + _NUMBER
-
-    def was_written(self, text: str, logprobs: list[Json]) -> None:
-        """Take over what another process has said."""
-        self._texts.append(text)
-        self._logprobs += logprobs
-
-    def write(self, text: str, logprobs: list[Json] | None = None) -> None:
-        self._texts.append(text)
-        tail = self._delta_tail
-        if logprobs and self._with_logprobs:
-            self._logprobs += logprobs
-            tail = b',"logprobs":' + orjson.dumps(logprobs) + _NUMBER
-        self._owner.emitter.say_head(self._owner.index, self._delta_head + orjson.dumps(text) + tail)
-
-    def close(self) -> None:
-        """`<part>.done` and `content_part.done`; the part joins the item's content."""
-        text = "".join(self._texts)
-        fields: Json = {self._field: text}
-        if self._with_logprobs:
-            fields["logprobs"] = self._logprobs
-        notes = self._notes(text)
-        self._owner.event(f"{self.stem}.done", **fields, **self.place)
-        part = {**self.zero, **fields, **({"annotations": notes} if notes else {})}
-        self._owner.event("content_part.done", part=part, **self.place)
-        self._owner.item = {**self._owner.item, "content": [*self._owner.item["content"], part]}
-        self._owner.part = None
-
-    def _notes(self, text: str) -> Sequence[Json]:
-        notes = self.cite(text) if self.cite and text and self._with_logprobs else ()
-        for index, note in enumerate(notes):
-            told = {"annotation": note, "annotation_index": index}
-            self._owner.event("output_text.annotation.added", **told, **self.place)
-        return notes
-
-    @property
-    def text(self) -> str:
-        return "".join(self._texts)

@@ -14,5 +14,7 @@ PHASES = {
 WHOLE = {"mcp_call_arguments.done": "arguments", "code_interpreter_call_code.done": "code"}
 #: Types that have an event for failing; of the others only the status says it.
 WITH_FAILED = frozenset({"mcp_call", "mcp_list_tools"})
+#: Events that do not say which item they are of begin with it.
+NAMELESS = "shell_call_command"
 #: Hosted calls of which nothing is said between `added` and `done`.
 WITHOUT_PHASES = frozenset({"tool_search_call"})

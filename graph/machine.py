@@ -21,7 +21,7 @@ from graph.resume import answered, made_elsewhere, note, taken_over
 from graph.run import Run
 from graph.shape import Shape, unfenced
 from graph.snapshot import add_usage, snapshot, usage_of
-from graph.state import Call, Change, Entry, InputState, Outlook, Record, State, append_items
+from graph.state import Call, Change, Entry, InputState, Item, Outlook, Record, State, append_items
 from graph.transcript import remember
 from graph.turn import CUT, Answer, Rejected, Turn
 
@@ -202,9 +202,8 @@ async def execute(state: Call, runtime: Runtime[Run]) -> Change:
         outcome = await _outcome(run, state, function, shown)
     except ToolFailed as failed:
         outcome = Outcome({"status": "failed", **failed.shown}, failed.message)
-    held = included(shown.item["type"], outcome.held, run.include)
     entry: Entry = {
-        "item": shown.close(**outcome.shown, **held),
+        "item": _ended(run, shown, outcome),
         "at": state["at"],
         "turn": state["turn"],
         "call": {"name": state["name"], "arguments": state["arguments"]},
@@ -216,12 +215,18 @@ async def execute(state: Call, runtime: Runtime[Run]) -> Change:
         entry["made"] = [*outcome.made]
     if approval := state.get("approval"):
         entry["approval"] = approval
-    return {"items": [entry, *(_brought(run, item, shown.id) for item in outcome.brought)]}
+    return {"items": [entry, *(_brought(follower, shown.id) for follower in shown.followers)]}
 
 
-def _brought(run: Run, item: Json, call: str) -> Entry:
-    shown = run.emitter.open({**item, "status": "in_progress"})
-    return {"item": shown.close(), "at": shown.index, "brought_by": call}
+def _ended(run: Run, shown: OpenItem, outcome: Outcome) -> Item:
+    if shown.closed:
+        return shown.item
+    return shown.close(**outcome.shown, **included(shown.item["type"], outcome.held, run.include))
+
+
+def _brought(follower: OpenItem, call: str) -> Entry:
+    item = follower.item if follower.closed else follower.abandon()
+    return {"item": item, "at": follower.index, "brought_by": call}
 
 
 async def _outcome(run: Run, call: Call, function: Function, shown: OpenItem) -> Outcome:

@@ -119,6 +119,13 @@ class Shown(Protocol):
         """`response.<stem>` with `item_id` and `output_index` filled in, e.g. `mcp_call_arguments.delta`."""
         ...
 
+    def follow(self, item: Json, **fields: Any) -> "OpenedItem":
+        """End the call's item with `fields` merged in, and open another behind it, of which the model is told nothing.
+
+        What the call's outcome has to show then is not shown any more.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -126,8 +133,6 @@ class Outcome:
 
     shown: Json
     reply: str | list[Json]
-    #: Items the call brought along, shown behind its own; the model is told nothing of them.
-    brought: Sequence[Json] = ()
     #: Fields of the item that are null unless the caller asks for them with `include: <item type>.<field>`.
     held: Json = field(default_factory=dict[str, Any])
     #: Files it made, for the text that follows to cite: `{container_id, file_id, filename, path}`.

@@ -51,7 +51,13 @@ def _part_done(shown: OpenItem, event: Json) -> None:
     shown.part = None
 
 
+def _noted(shown: OpenItem, event: Json) -> None:
+    if shown.part:
+        shown.part.was_noted(event["annotation"])
+
+
 _TOLD: dict[str, Callable[[OpenItem, Json], None]] = {
     "content_part.added": _part_added,
     "content_part.done": _part_done,
+    "output_text.annotation.added": _noted,
 }

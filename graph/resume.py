@@ -153,6 +153,8 @@ def _reply_of(item: Json) -> str:
     """What the model is told of a call of which only the item is left."""
     if item.get("outputs", ...) is None:
         return "This call came to its end, but what it said was lost when the server was interrupted."
+    if item["type"] == "shell_call":
+        return _INTERRUPTED
     output = item.get("output")
     return output if isinstance(output, str) and output else orjson.dumps(item).decode()
 

@@ -8,10 +8,11 @@ import orjson
 
 from graph.approvals import REQUEST
 from graph.errors import Json, ToolFailed
-from graph.events import Emitter, OpenItem, Part
+from graph.events import Emitter, OpenItem
 from graph.hosted import GuardedDraft, HostedDraft
 from graph.ids import new_call_id
 from graph.offers import Draft, Offer
+from graph.part import Part
 from graph.policy import Guard
 from graph.ports import Function
 from graph.state import Call, Entry

@@ -55,7 +55,8 @@ class SearchFunction:
             raise ToolFailed(message, {"arguments": arguments, "status": "incomplete"})
         found = await asyncio.to_thread(search, self.tools, query)
         output = _item("tool_search_output", tools=declarations(found.tools))
-        return Outcome({"arguments": arguments}, self._reply(found), [output])
+        shown.follow(output, arguments=arguments).close()
+        return Outcome({}, self._reply(found))
 
     def failed(self, message: str, arguments: str, *, interrupted: bool = False) -> Json:
         return {"arguments": {}, "status": "incomplete"}

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 import orjson
 
 from graph.errors import Json
+from nodes.upstreams.demo_code import written
 from nodes.upstreams.demo_rules import Talk, text_of
 from nodes.upstreams.demo_schema import instance_of, objects_in
 
@@ -105,6 +106,7 @@ def _arguments(function: Json, text: str) -> str:
     """JSON written in `text`; else an instance of the tool's schema with words of `text`."""
     given = next(objects_in(text), None)
     schema: Json = function.get("parameters") or {}
+    given = written(schema, text) if given is None else given
     text = re.sub(r"^\W*(?:the tool|tool|with|to|for|on|of|in|about|and)\b\s*", "", text.strip(), flags=re.I)
     made = given if given is not None else instance_of({**schema, "type": "object"}, text)
     return orjson.dumps(made).decode()
