@@ -12,14 +12,14 @@ from graph.errors import Json, NotFound, RequestError
 from graph.ids import new_id
 from server.house import body_of, house_of, owner_of
 from server.http import first_of, json_response, not_in_list, page_wanted
-from server.openapi import takes
+from server.openapi import LIST, asks, takes
 from server.wire.approval import DECIDE, Decide
 from server.wire.problems import read
 
 router = APIRouter(prefix="/v1/approvals", tags=["approvals"])
 
 
-@router.get("")
+@router.get("", openapi_extra=asks(*LIST, "status"))
 async def list_approvals(request: Request, owner: str = Depends(owner_of)) -> Response:
     page = page_wanted(request.query_params)
     found = await house_of(request).store.approvals.page(owner, _status(request.query_params), page)

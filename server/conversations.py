@@ -18,7 +18,7 @@ from graph.state import Entry
 from server.asking import typed_items
 from server.house import body_of, house_of, owner_of
 from server.http import include_of, json_response, page_of
-from server.openapi import takes
+from server.openapi import LIST, asks, takes
 from server.wire.problems import read
 from server.wire.request import (
     ADD_ITEMS,
@@ -78,14 +78,14 @@ async def add_items(conversation_id: str, request: Request, owner: str = Depends
     return json_response({"object": "list", "data": items, **ends})
 
 
-@router.get("/{conversation_id}/items")
+@router.get("/{conversation_id}/items", openapi_extra=asks(*LIST, "include[]"))
 async def list_items(conversation_id: str, request: Request, owner: str = Depends(owner_of)) -> Response:
     entries = await _entries(request, await _found(conversation_id, request, owner))
     include = include_of(request.query_params)
     return json_response(page_of([revealed(entry, include) for entry in entries], request.query_params))
 
 
-@router.get("/{conversation_id}/items/{item_id}")
+@router.get("/{conversation_id}/items/{item_id}", openapi_extra=asks("include[]"))
 async def retrieve_item(
     conversation_id: str, item_id: str, request: Request, owner: str = Depends(owner_of)
 ) -> Response:

@@ -4,12 +4,32 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
+#: What a page of a list is asked with.
+LIST = ("limit", "order", "after")
+_PARAMETERS: dict[str, dict[str, Any]] = {
+    "limit": {"schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}},
+    "order": {"schema": {"type": "string", "enum": ["asc", "desc"], "default": "desc"}},
+    "after": {"description": "The id of the last item seen.", "schema": {"type": "string"}},
+    "include[]": {"description": "Fields to show beside.", "schema": {"type": "array", "items": {"type": "string"}}},
+    "stream": {"description": "Read the events.", "schema": {"type": "boolean", "default": False}},
+    "starting_after": {"description": "The number of the last event seen.", "schema": {"type": "integer"}},
+    "status": {"schema": {"type": "string", "enum": ["pending", "approved", "denied"], "default": "pending"}},
+    "Idempotency-Key": {
+        "in": "header", "description": "The same key once more gives the same response.", "schema": {"type": "string"}
+    },
+}  # fmt: skip
+
 
 def takes(model: type[BaseModel]) -> dict[str, Any]:
     """`openapi_extra` of an endpoint whose JSON body is `model`; definitions stand beside it."""
     schema = _schema(model)
     schema.pop("$defs", None)
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def asks(*names: str) -> dict[str, Any]:
+    """`openapi_extra` of an endpoint that reads these from the query, or from headers."""
+    return {"parameters": [{"name": name, "in": "query", **_PARAMETERS[name]} for name in names]}
 
 
 def definitions(*models: type[BaseModel]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from server.creation import Creation
 from server.house import body_of, house_of, owner_of
 from server.http import include_of, json_response, page_of
 from server.idempotency import key_of, once
-from server.openapi import takes
+from server.openapi import LIST, asks, takes
 from server.reading import after_of, current, is_going_on, replay, stored_of
 from server.wire.problems import read
 from server.wire.request import COMPACT, COUNT_TOKENS, Context, CountTokens, CreateResponse
@@ -21,7 +21,7 @@ from server.wire.request import COMPACT, COUNT_TOKENS, Context, CountTokens, Cre
 router = APIRouter(prefix="/v1/responses", tags=["responses"])
 
 
-@router.post("", openapi_extra=takes(CreateResponse))
+@router.post("", openapi_extra=takes(CreateResponse) | asks("Idempotency-Key"))
 async def create(request: Request, owner: str = Depends(owner_of)) -> Response:
     house = house_of(request)
     body: Any = await body_of(request)
@@ -31,7 +31,7 @@ async def create(request: Request, owner: str = Depends(owner_of)) -> Response:
     return await (creation.answer() if key is None else once(creation, key, body))
 
 
-@router.get("/{response_id}")
+@router.get("/{response_id}", openapi_extra=asks("include[]", "stream", "starting_after"))
 async def retrieve(response_id: str, request: Request, owner: str = Depends(owner_of)) -> Response:
     house = house_of(request)
     stored = await stored_of(house, owner, response_id)
@@ -65,7 +65,7 @@ async def cancel(response_id: str, request: Request, owner: str = Depends(owner_
     return json_response(await current(house, stored))
 
 
-@router.get("/{response_id}/input_items")
+@router.get("/{response_id}/input_items", openapi_extra=asks(*LIST, "include[]"))
 async def input_items(response_id: str, request: Request, owner: str = Depends(owner_of)) -> Response:
     house = house_of(request)
     stored = await stored_of(house, owner, response_id)
