@@ -24,6 +24,7 @@ _SECRET = frozenset(
         "webhook",
         "approval",
         "mcp_server",
+        "e2b_api_key",
     }
 )
 #: Tables that fit no command line.

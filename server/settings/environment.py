@@ -11,7 +11,7 @@ CONFIG = PREFIX + "CONFIG"
 
 def variable(setting: str) -> str:
     """The environment variable of a setting."""
-    return setting.upper() if setting.startswith("openai_") else PREFIX + setting.upper()
+    return setting.upper() if setting.startswith(("openai_", "e2b_")) else PREFIX + setting.upper()
 
 
 def value(name: str) -> str | None:

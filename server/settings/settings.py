@@ -128,6 +128,29 @@ class Settings(BaseSettings):
     """Seconds for which the tools an MCP server has listed are not asked for again; 0 asks for each response."""
     mcp_sampling: Literal["never", "ask", "always"] = "never"
     """Let MCP servers ask the response's model during calls: `ask` is only during calls that somebody has approved."""
+    sandbox: Literal["auto", "bwrap", "landlock", "docker", "e2b", "off"] = "auto"
+    """How code is run: the first of bwrap, landlock, docker and e2b that works here, one of them, or not at all."""
+    sandbox_python: Path | None = None
+    """Python of sandboxes, e.g. of a venv with packages. Default: what `graphnexus sandbox install` has made, else the
+    server's own without its packages."""
+    sandbox_pool: Annotated[int, Field(ge=0)] = 1
+    """Sandboxes that one process keeps ready, so that code need not wait for one."""
+    sandbox_limit: Count = 64
+    """Sandboxes that one process has open at once."""
+    sandbox_call_timeout_s: Seconds = 120.0
+    """Seconds one piece of code may run before it is interrupted."""
+    sandbox_disk_bytes: Bytes = 512 * 2**20
+    """Bytes one sandbox may have written."""
+    sandbox_processes: Count = 128
+    """Processes and threads one sandbox may have."""
+    sandbox_allow_private: bool = False
+    """Let domains that containers may reach lead to loopback and private addresses."""
+    sandbox_docker_image: str = "docker.io/library/python:3.12-slim"
+    """Image of sandboxes that Docker runs."""
+    e2b_api_key: SecretStr | None = Field(None, validation_alias="e2b_api_key")
+    """Key for sandboxes of E2B (environment: `E2B_API_KEY`)."""
+    e2b_domain: str | None = Field(None, validation_alias="e2b_domain")
+    """Domain of an E2B that one hosts oneself (environment: `E2B_DOMAIN`)."""
     cache_bytes: Bytes = 64 * 2**20
     """Bytes of conversations kept decoded in memory."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
