@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from checkpoints.approvals import Approvals
 from checkpoints.checkpoint import Checkpoints
+from checkpoints.containers import Containers
 from checkpoints.conversations import Conversations
 from checkpoints.credentials import Credentials
 from checkpoints.database import Database
@@ -38,6 +39,7 @@ class Store:
     retention: Retention
     approvals: Approvals
     credentials: Credentials
+    containers: Containers
     #: Figures of its connections, for metrics; of a file none.
     pool: Callable[[], dict[str, int]]
 
@@ -61,6 +63,7 @@ def store_on(database: Database, feed: Feed, cache: LogCache, version: str) -> S
         idempotency=Idempotency(database, worker),
         approvals=Approvals(database),
         credentials=Credentials(database),
+        containers=Containers(database, feed, worker),
         retention=Retention(database, checkpoints, responses, conversations),
         pool=database.pool,
     )

@@ -1,50 +1,110 @@
-"""What containers need of those who keep things. `checkpoints/containers.py` fits it by shape."""
+"""What containers need: those who keep things, ways to have sandboxes, skills. Adapters fit it by shape."""
 
-from collections.abc import AsyncIterator, Sequence
+from asyncio import Event
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
-from nodes.sandbox.port import Network
+from graph.containers import Container, ContainerFile, Fresh, Held, Lease, MemoryLimit, Source
+from graph.errors import Json
+from nodes.sandbox.port import Room, Sandbox
 
-Source = Literal["user", "assistant"]
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """A container as its row has it. Its files and variables outlive its sandbox."""
-
-    id: str
-    owner: str
-    name: str
-    created_at: int
-    last_active_at: int
-    #: Minutes without use after which the sandbox goes; what was in it is kept and comes back when it is used again.
-    idle_minutes: int = 20
-    memory_limit: Literal["1g", "4g", "16g", "64g"] = "1g"
-    network: Network | None = None
-    #: Skills mounted in it: (skill id, version).
-    skills: Sequence[tuple[str, str]] = ()
+__all__ = [
+    "Container",
+    "ContainerFile",
+    "Fresh",
+    "Held",
+    "Lease",
+    "MemoryLimit",
+    "Rooms",
+    "Rows",
+    "Rules",
+    "Shelf",
+    "Skills",
+    "Source",
+]
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerFile:
-    """A file of a container. `path` is absolute, beneath `/mnt/data`."""
+class Rows(Protocol):
+    """The rows of containers; see `checkpoints/containers.py`."""
 
-    id: str
-    container_id: str
-    path: str
-    size_bytes: int
-    source: Source
-    created_at: int
+    async def create(self, container: Container) -> None: ...
+
+    async def find(self, owner: str, id: str) -> Container | None: ...
+
+    def watch(self, id: str | None = None) -> AbstractContextManager[Event]: ...
+
+    async def take(self, id: str) -> Lease | None: ...
+
+    async def held(self) -> Mapping[str, Held]: ...
+
+    async def begin(self, lease: Lease) -> Sequence[ContainerFile]: ...
+
+    async def release(self, id: str, epoch: int) -> None: ...
 
 
 class Shelf(Protocol):
-    """Where the files of containers are kept; see `checkpoints/containers.py` for what more there is."""
+    """The files of containers, and their rows; see `checkpoints/shelf.py`."""
 
-    async def files(self, owner: str, container_id: str) -> Sequence[ContainerFile]: ...
+    @property
+    def rows(self) -> Rows: ...
 
-    async def keep(
-        self, owner: str, container_id: str, path: str, source: Source, chunks: AsyncIterator[bytes]
-    ) -> ContainerFile: ...
+    @property
+    def limit_bytes(self) -> int:
+        """Of all files of one container."""
+        ...
 
     def read(self, file: ContainerFile) -> AsyncIterator[bytes]: ...
+
+    async def keep(self, lease: Lease, made: Sequence[Fresh]) -> Sequence[ContainerFile]: ...
+
+    async def forget(self, lease: Lease, gone: Sequence[ContainerFile]) -> None: ...
+
+    async def save(self, lease: Lease, saved: bytes | None) -> None: ...
+
+    async def saved(self, lease: Lease) -> bytes | None: ...
+
+    async def delete(self, owner: str, id: str) -> bool: ...
+
+
+class Rooms(Protocol):
+    """The sandboxes of this server, whichever way they are had; see `nodes/sandbox/choose.py`."""
+
+    async def refusal(self, room: Room) -> str | None:
+        """Why a room like this cannot be had here; None when it can."""
+        ...
+
+    async def open(self, room: Room) -> Sandbox:
+        """Raises `Broken`."""
+        ...
+
+
+class Skills(Protocol):
+    """What skills containers may have."""
+
+    async def chosen(self, owner: str, skills: Sequence[Json], param: str) -> Sequence[tuple[str, str]]:
+        """(id, version) of each that is declared, by reference or inline. Raises `RequestError` below `param`."""
+        ...
+
+    def files(self, owner: str, skill: tuple[str, str]) -> AsyncIterator[tuple[str, bytes]]:
+        """What is put into a sandbox: paths relative to `/mnt/data`, and contents. Nothing when it has gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator lets containers have."""
+
+    #: Seconds one call may take.
+    call_timeout_s: float = 120.0
+    #: Sandboxes that live at once.
+    sandboxes: int = 50
+    #: Seconds without a call after which a sandbox goes; a container may want it sooner.
+    idle_s: float = 1200.0
+    #: Seconds a call waits for its turn, for another process to let go, or for a sandbox to be free.
+    wait_s: float = 300.0
+    #: Seconds in which what is in the sandboxes is saved when the server stops.
+    grace_s: float = 20.0
+    #: Bytes of memory a container may ask for.
+    memory_max_bytes: int = 4 << 30

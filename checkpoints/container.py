@@ -1,0 +1,138 @@
+"""A container and its files as rows."""
+
+# ruff: noqa: S608 - SQL is put together from constants of this package only
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from checkpoints.database import Rows
+from graph.containers import Container, ContainerFile, Lease
+from graph.errors import StoreUnavailable
+
+COLUMNS = (
+    "id, owner, name, created_at, used_at, idle_minutes, memory_limit, domains, sealed, skills, epoch, saved, "
+    "calls > saved_calls, brought"
+)
+FILE_COLUMNS = "id, container_id, path, size_bytes, source, created_at, place"
+#: True of a container that nobody living holds; takes this process's id.
+FREE = "(holder IS NULL OR holder = ? OR NOT EXISTS (SELECT 1 FROM worker WHERE worker.id = container.holder))"
+
+
+def container_of(row: Sequence[Any]) -> Container:
+    id, owner, name, created_at, used_at, minutes, memory, domains, sealed, skills = row[:10]
+    mounted = [(skill, version) for skill, version in orjson.loads(skills)]
+    return Container(
+        id, owner, name, created_at, used_at, minutes, memory, tuple(orjson.loads(domains)), sealed, mounted
+    )
+
+
+def lease_of(row: Sequence[Any]) -> Lease:
+    epoch, saved, lost, brought = row[10:14]
+    return Lease(container_of(row), epoch, saved, bool(lost), frozenset(orjson.loads(brought)))
+
+
+def insert(rows: Rows, container: Container, clock: str) -> None:
+    """Made and used now."""
+    sql = (
+        "INSERT INTO container (id, owner, name, created_at, used_at, idle_minutes, memory_limit, domains, sealed, "
+        f"skills, epoch, calls, saved_calls, brought) VALUES (?, ?, ?, {clock}, {clock}, ?, ?, ?, ?, ?, 0, 0, 0, '[]') "
+        "ON CONFLICT DO NOTHING"
+    )
+    domains, skills = (orjson.dumps(value).decode() for value in (list(container.domains), list(container.skills)))
+    given = (container.idle_minutes, container.memory_limit, domains, container.sealed, skills)
+    rows.execute(sql, (container.id, container.owner, container.name, *given))
+
+
+def find(rows: Rows, owner: str, id: str) -> Container | None:
+    sql = f"SELECT {COLUMNS} FROM container WHERE id = ? AND owner = ?"
+    row = rows.execute(sql, (id, owner)).fetchone()
+    return container_of(row) if row else None
+
+
+def touch(rows: Rows, owner: str, id: str, clock: str) -> bool:
+    """It is used now, and nobody else changes its files until the end of this transaction; False when there is none."""
+    sql = f"UPDATE container SET used_at = {clock} WHERE id = ? AND owner = ?"
+    return rows.execute(sql, (id, owner)).rowcount == 1
+
+
+def remove(rows: Rows, owner: str, id: str, clock: str) -> list[str] | None:
+    """Forget it; where its bytes were, which are loose now. None when there is none."""
+    sql = "DELETE FROM container WHERE id = ? AND owner = ? RETURNING saved"
+    row = rows.execute(sql, (id, owner)).fetchone()
+    if row is None:
+        return None
+    gone = rows.execute("DELETE FROM container_file WHERE container_id = ? RETURNING place", (id,)).fetchall()
+    places = [place for (place,) in [*gone, row] if place]
+    loosen(rows, places, clock)
+    return places
+
+
+def bring(rows: Rows, id: str, file_ids: Sequence[str]) -> None:
+    """Remember that copies of these files are in it; whoever does it holds the row."""
+    if file_ids:
+        (known,) = rows.execute("SELECT brought FROM container WHERE id = ?", (id,)).fetchone()
+        all_ids = orjson.dumps(sorted({*orjson.loads(known), *file_ids})).decode()
+        rows.execute("UPDATE container SET brought = ? WHERE id = ?", (all_ids, id))
+
+
+def loosen(rows: Rows, places: Sequence[str], clock: str) -> None:
+    """Bytes that go unless a row comes to name them."""
+    for place in places:
+        rows.execute(f"INSERT INTO container_loose (place, since) VALUES (?, {clock}) ON CONFLICT DO NOTHING", (place,))
+
+
+def fasten(rows: Rows, place: str) -> None:
+    """A row names these bytes now. Raises `StoreUnavailable` when they took so long to write that they have gone."""
+    if not forget(rows, [place]):
+        raise StoreUnavailable("A file took too long to write.")
+
+
+def forget(rows: Rows, places: Sequence[str]) -> int:
+    """Loose bytes that have gone."""
+    return sum(rows.execute("DELETE FROM container_loose WHERE place = ?", (place,)).rowcount for place in places)
+
+
+# ---------------------------------------------------------------- files
+
+
+def files(rows: Rows, container_id: str) -> list[ContainerFile]:
+    sql = f"SELECT {FILE_COLUMNS} FROM container_file WHERE container_id = ? ORDER BY path"
+    return [ContainerFile(*row) for row in rows.execute(sql, (container_id,)).fetchall()]
+
+
+def held_beside(rows: Rows, container_id: str, path: str) -> tuple[int, int]:
+    """How many files there are beside the one at `path`, and their bytes."""
+    sql = (
+        "SELECT COUNT(*), CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM container_file "
+        "WHERE container_id = ? AND path <> ?"
+    )
+    count, size_bytes = rows.execute(sql, (container_id, path)).fetchone()
+    return count, size_bytes
+
+
+def keep(rows: Rows, file: ContainerFile, clock: str) -> tuple[ContainerFile, str | None]:
+    """The file as it is kept, and where the bytes were that it had before: its id and its birth stay."""
+    sql = f"SELECT {FILE_COLUMNS} FROM container_file WHERE container_id = ? AND path = ?"
+    before = rows.execute(sql, (file.container_id, file.path)).fetchone()
+    fasten(rows, file.key)
+    sql = (
+        f"INSERT INTO container_file ({FILE_COLUMNS}) VALUES (?, ?, ?, ?, ?, {clock}, ?) "
+        "ON CONFLICT (container_id, path) DO UPDATE SET size_bytes = excluded.size_bytes, source = excluded.source, "
+        f"place = excluded.place RETURNING {FILE_COLUMNS}"
+    )
+    given = (file.id, file.container_id, file.path, file.size_bytes, file.source, file.key)
+    kept = ContainerFile(*rows.execute(sql, given).fetchone())
+    if before:
+        loosen(rows, [before[6]], clock)
+    return kept, before[6] if before else None
+
+
+def drop(rows: Rows, container_id: str, file: ContainerFile, clock: str) -> str | None:
+    """Forget a file unless it was changed meanwhile; where its bytes were."""
+    sql = "DELETE FROM container_file WHERE container_id = ? AND path = ? AND place = ?"
+    if not rows.execute(sql, (container_id, file.path, file.key)).rowcount:
+        return None
+    loosen(rows, [file.key], clock)
+    return file.key
