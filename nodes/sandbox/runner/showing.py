@@ -1,0 +1,113 @@
+"""How values, pictures and failures are shown."""
+
+from __future__ import annotations
+
+import base64
+import builtins
+import io
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from . import failure
+
+#: Of one picture, in base64; and pictures of one cell.
+_IMAGE_CHARS, _IMAGES = 4 << 20, 16
+_NOTHING = object()
+
+
+class Showing:
+    def __init__(self, output: int, show_image: Callable[[str], None]) -> None:
+        self._output = output
+        self._show_image = show_image
+        self._images = 0
+
+    def begin(self) -> None:
+        """A cell begins."""
+        self._images = 0
+
+    def result(self, value: Any) -> None:
+        """The value of the last expression; None is silent."""
+        if value is None:
+            return
+        builtins._ = value  # pyright: ignore[reportAttributeAccessIssue]  # as every Python shell does
+        self.display(value)
+
+    def display(self, *values: Any) -> None:
+        """Each as a picture, if it is one, else as text."""
+        for value in values:
+            image = _picture(value)
+            if image is None:
+                self.say(f"{value!r}\n")
+            else:
+                self.image(image)
+
+    def figures(self) -> None:
+        """Every figure that is open; they are closed."""
+        helpers: Any = sys.modules.get("matplotlib._pylab_helpers")
+        if helpers is None:
+            return
+        managers = helpers.Gcf.get_all_fig_managers()
+        try:
+            for manager in managers:
+                self.image(_drawn(manager.canvas.figure))
+        finally:
+            helpers.Gcf.destroy_all()
+
+    def image(self, png: bytes | str) -> None:
+        """A PNG, as bytes or in base64."""
+        coded = "".join(png.split()) if isinstance(png, str) else base64.b64encode(png).decode()
+        self._images += 1
+        if self._images > _IMAGES or len(coded) > _IMAGE_CHARS:
+            self.say(f"[a picture of {len(coded) * 3 // 4:,} bytes is not shown: too large, or one too many]\n")
+            return
+        self.flush()
+        self._show_image(coded)
+
+    def failure(self, error: BaseException) -> None:
+        self.say(failure.told(error))
+
+    def say(self, text: str) -> None:
+        """Written where code writes, even when it has put something else in the place of stdout."""
+        self.flush()
+        view = memoryview(text.encode("utf-8", "backslashreplace"))
+        with suppress(OSError):
+            while view:
+                view = view[os.write(self._output, view) :]
+
+    def flush(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):
+                stream.flush()
+
+
+def _picture(value: Any) -> bytes | str | None:
+    """The PNG that a value is."""
+    if isinstance(value, type):
+        return None
+    figure: Any = getattr(sys.modules.get("matplotlib.figure"), "Figure", None)
+    if figure is not None and isinstance(value, figure):
+        pyplot: Any = sys.modules.get("matplotlib.pyplot")
+        png = _drawn(value)
+        if pyplot is not None:
+            pyplot.close(value)
+        return png
+    try:
+        maker = getattr(value, "_repr_png_", None)
+        made = maker() if callable(maker) else None
+    except Exception:
+        traceback.print_exc()
+        return None
+    if isinstance(made, tuple):  # with its size
+        made = made[0] if made else None  # pyright: ignore[reportUnknownVariableType]
+    return made if isinstance(made, (bytes, str)) else None
+
+
+def _drawn(figure: Any) -> bytes:
+    """A figure as a PNG."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", bbox_inches="tight")
+    return file.getvalue()
