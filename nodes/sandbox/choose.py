@@ -23,7 +23,7 @@ def unavailable(reasons: str, param: str | None = None) -> RequestError:
 
 
 class Choice:
-    """Several ways as one: the first of them that is open is taken, and kept. It is found out when it is first asked."""
+    """Several ways as one: the first that is open is taken, and kept. It is found out when it is first asked."""
 
     def __init__(self, ways: Sequence[Sandboxes]) -> None:
         self._ways = tuple(ways)
