@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
+from checkpoints import container
 from checkpoints.checkpoint import Checkpoints
 from checkpoints.conversations import Conversations
-from checkpoints.database import Database
+from checkpoints.database import Database, Rows
 from checkpoints.over import IDLE, Rule, decisions, events_before, id_at, keys, some, workers, writes
 from checkpoints.responses import Responses
 
@@ -34,6 +35,8 @@ class Ages:
     conversation_s: float | None = None
     #: Events, since their response ended.
     event_s: float | None = 24 * 3600
+    #: Containers and their files, since they were last used.
+    container_s: float | None = None
     #: The steps of a response, since it ended: until then they show how it came about.
     step_s: float = 3600
 
@@ -47,6 +50,7 @@ class Pruned(NamedTuple):
     events: int = 0
     #: Checkpoints of steps on the way to an end.
     steps: int = 0
+    containers: int = 0
     #: Idempotency keys, decisions, rows of processes that are gone, writes that lead nowhere.
     leftovers: int = 0
 
@@ -141,6 +145,8 @@ class Retention:
             rules.append(self._of_responses("r.created_at < ?", now - ages.response_s))
         if ages.conversation_s is not None:
             rules.append(self._of_conversations(now - ages.conversation_s))
+        if ages.container_s is not None:
+            rules.append(self._of_containers(now - ages.container_s))
         return rules
 
     def _expired(self, now: float) -> Rule:
@@ -163,6 +169,15 @@ class Retention:
             (before,),
             lambda rows, named: self._conversations.remove(rows, *named),
         )
+
+    def _of_containers(self, before: float) -> Rule:
+        """Their bytes are loose then, and go soon after; see `checkpoints.shelf`."""
+
+        def remove(rows: Rows, named: Sequence[Any]) -> None:
+            owner, id = named
+            container.remove(rows, owner, id, self._database.clock)
+
+        return Rule("containers", ("owner", "id"), "FROM container WHERE used_at < ?", (before,), remove)
 
     def _steps(self, before: float) -> Rule:
         """All of an ended response but its own checkpoint, and all of one that is gone; heads of conversations stay."""

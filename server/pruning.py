@@ -26,6 +26,7 @@ def ages_of(settings: Settings, older_than: str | None = None, events_older_than
         response_s=None if days is None else days * _DAY_S,
         conversation_s=None if idle_days is None else idle_days * _DAY_S,
         event_s=settings.event_ttl_hours * 3600,
+        container_s=None if settings.container_ttl_days is None else settings.container_ttl_days * _DAY_S,
     )
     if older_than is not None:
         ages = replace(ages, response_s=_seconds(older_than), conversation_s=_seconds(older_than))
@@ -86,6 +87,7 @@ def _lines(pruned: Pruned) -> list[str]:
     told = {
         "responses": pruned.responses,
         "conversations": pruned.conversations,
+        "containers": pruned.containers,
         "steps of ended responses": pruned.steps,
         "responses' events": pruned.events,
         "leftovers": pruned.leftovers,

@@ -176,14 +176,16 @@ class Containers:
 
     async def _ready(self, owner: str, seat: Seat, container: Container) -> Entered:
         """A sandbox with everything in it. Raises `LeaseLost`, `Broken`, `ToolFailed`."""
-        fresh = await self._seats.open(seat, container)
+        opened = await self._seats.open(seat, container)
         live = seat.sure
         live.notes.clear()
+        if opened.fresh:
+            await self._maker.mount(container, live.sandbox)
         await live.bring_in(await self._shelf.rows.begin(live.lease))
         if chosen := self._chosen.get(seat.id):
             await self._bring(live, owner, chosen.file_ids)
             self._chosen.pop(seat.id, None)
-        return Entered(live, fresh=fresh.fresh, lost=fresh.lost)
+        return Entered(live, fresh=opened.fresh, lost=opened.lost)
 
     async def _bring(self, live: Live, owner: str, file_ids: Sequence[str]) -> None:
         """Put files of the Files API in, each once in the life of the container. One that has expired is left out."""

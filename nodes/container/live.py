@@ -4,7 +4,6 @@ The rows are what counts; `/mnt/data` of a sandbox is a cache of them.
 """
 
 import logging
-import unicodedata
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -127,7 +126,7 @@ def is_new(known: ContainerFile | None, file: ContainerFile) -> bool:
 def safe_name(filename: str) -> str:
     """A base name of a caller's, fit to be a path beneath `/mnt/data`."""
     name = filename.replace("\\", "/").rpartition("/")[2]
-    name = "".join(letter for letter in name if _is_sound(letter)).strip()
+    name = "".join(letter if letter.isprintable() else " " for letter in name).strip()
     while len(name.encode()) > _LONGEST_NAME:
         name = name[1:]  # its end says what it is
     return "file" if name in ("", ".", "..") else name
@@ -135,14 +134,9 @@ def safe_name(filename: str) -> str:
 
 def is_path(path: str) -> bool:
     """Whether what a sandbox calls a path can be one: code may have said it."""
-    if not all(map(_is_sound, path)) or len(path.encode()) > _LONGEST:
+    if not path.isprintable() or len(path.encode()) > _LONGEST:
         return False
     return all(part not in ("", ".", "..") for part in path.split("/"))
-
-
-def _is_sound(letter: str) -> bool:
-    """Neither a control character nor half of one."""
-    return unicodedata.category(letter) not in ("Cc", "Cs")
 
 
 async def once(content: bytes) -> AsyncIterator[bytes]:

@@ -9,9 +9,10 @@ from graph.files import File, Files
 from graph.ids import new_id, now
 from graph.seal import Seal
 from graph.state import Entry
+from nodes.container.live import once
 from nodes.container.port import Rules, Skills
 from nodes.sandbox.network.domains import as_domain
-from nodes.sandbox.port import Network, Room, Secret
+from nodes.sandbox.port import Network, Room, Sandbox, Secret
 
 IDLE_MINUTES = 20
 
@@ -80,6 +81,14 @@ class Maker:
         if file is None:
             return None
         return Fresh(path_of(file.filename), "user", self._files.read(owner, file_id), file_id)
+
+    async def mount(self, container: Container, sandbox: Sandbox) -> None:
+        """Put the files of its skills into a new sandbox; they are no files of the container."""
+        if self._skills is None:
+            return
+        for skill in container.skills:
+            async for path, content in self._skills.files(container.owner, skill):
+                await sandbox.put(path, once(content))
 
     # ------------------------------------------------------------ parts of a declaration
 

@@ -128,6 +128,14 @@ class Settings(BaseSettings):
     """Seconds for which the tools an MCP server has listed are not asked for again; 0 asks for each response."""
     mcp_sampling: Literal["never", "ask", "always"] = "never"
     """Let MCP servers ask the response's model during calls: `ask` is only during calls that somebody has approved."""
+    container_memory_max: Literal["1g", "4g", "16g", "64g"] = "4g"
+    """Most memory that a container may ask for with `memory_limit`."""
+    container_idle_s: Seconds = 1200.0
+    """Seconds without a call after which a container's sandbox goes. Its files and variables are kept and come back."""
+    container_wait_s: Seconds = 300.0
+    """Seconds that a call waits for its container while other calls, or another server, are in it."""
+    container_ttl_days: Span | None = 30.0
+    """Days that a container and its files are kept after it was last used."""
     sandbox: Literal["auto", "bwrap", "landlock", "docker", "e2b", "off"] = "auto"
     """How code is run: the first of bwrap, landlock, docker and e2b that works here, one of them, or not at all."""
     sandbox_python: Path | None = None
