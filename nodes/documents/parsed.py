@@ -1,0 +1,36 @@
+"""What a document comes to: text, by pages. Of the standard library alone, for the processes that read import it."""
+
+from typing import NamedTuple
+
+
+class Page(NamedTuple):
+    """A part of a document by its own division."""
+
+    #: `page 3`, `slide 2`, `sheet Prices`; empty where the format has no such parts.
+    mark: str
+    text: str
+
+
+class Parsed(NamedTuple):
+    pages: list[Page]
+    #: Characters of the whole document; `pages` hold fewer when it was cut.
+    chars: int
+
+    @property
+    def text(self) -> str:
+        """All pages, each under its mark."""
+        return "\n\n".join(f"[{page.mark}]\n{page.text}" if page.mark else page.text for page in self.pages)
+
+    @property
+    def held(self) -> int:
+        """Characters of it that are there."""
+        return sum(len(page.text) for page in self.pages)
+
+
+class Unreadable(Exception):
+    """Nothing can be told of the document. `reason` goes on behind its name: "is encrypted."."""
+
+    def __init__(self, reason: str, code: str = "unsupported_file") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.code = code

@@ -1,0 +1,136 @@
+"""A document's bytes → its text. What is more than text is read in a disposable process of its own."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+import orjson
+
+from nodes.documents.decoding import decoded
+from nodes.documents.parsed import Page, Parsed, Unreadable
+from nodes.documents.sniffing import format_of
+
+_READING = str(Path(__file__).with_name("reading.py"))
+#: What the process kills itself by, if it still can.
+_GRACE_S = 2.0
+#: Of JSON, for a character of text.
+_BYTES_A_CHAR = 6
+_TIME_IS_UP = (-9, -14, -24)
+_TEXTLESS = {
+    "pdf": "has no text; it may be a scan. Send its pages as images ('input_image').",
+    "zipped": "has no text.",
+}
+
+
+class Parser(Protocol):
+    async def parse(self, content: bytes, filename: str, limit_chars: int, media_type: str = "") -> Parsed:
+        """At most `limit_chars` of its text. Raises `Unreadable`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Confines:
+    """What reading one document may cost."""
+
+    seconds: float = 20.0
+    memory_bytes: int = 512 * 2**20
+
+
+class Documents:
+    """Reads documents, one process each, as many at once as there are processors."""
+
+    def __init__(self, confines: Confines | None = None) -> None:
+        self._confines = confines or Confines()
+        self._turns = asyncio.Semaphore(os.cpu_count() or 1)
+
+    async def parse(self, content: bytes, filename: str, limit_chars: int, media_type: str = "") -> Parsed:
+        format = format_of(content, filename, media_type)
+        if format == "text":
+            return await asyncio.to_thread(_plain, content, limit_chars)
+        async with self._turns:
+            parsed = await self._read(format, content, limit_chars)
+        if not any(page.text for page in parsed.pages):
+            raise Unreadable(_TEXTLESS.get(format, "has no text."))
+        return parsed
+
+    async def _read(self, format: str, content: bytes, limit_chars: int) -> Parsed:
+        order = {
+            "format": format,
+            "chars": limit_chars,
+            "memory_bytes": self._confines.memory_bytes,
+            "seconds": self._confines.seconds,
+            "parent": os.getpid(),
+        }
+        async with _started(orjson.dumps(order).decode()) as process:
+            try:
+                async with asyncio.timeout(self._confines.seconds + _GRACE_S):
+                    said = await _asked(process, content, limit_chars * _BYTES_A_CHAR + 2**20)
+                    status = await process.wait()
+            except TimeoutError:
+                said, status = b"", -14
+        return self._parsed(said, status)
+
+    def _parsed(self, said: bytes, status: int) -> Parsed:
+        """Raises `Unreadable` for a process that did not come to its end, too."""
+        if status in _TIME_IS_UP:
+            raise Unreadable(f"takes more than {self._confines.seconds:g} s to read.")
+        try:
+            answer = orjson.loads(said)
+        except orjson.JSONDecodeError:
+            limit = self._confines.memory_bytes >> 20
+            raise Unreadable(f"is damaged, or needs more than {limit} MB of memory to read.") from None
+        if "reason" in answer:
+            raise Unreadable(answer["reason"], answer["code"] or "unsupported_file")
+        return Parsed([Page(mark, text) for mark, text in answer["pages"]], answer["chars"])
+
+
+def _plain(content: bytes, limit_chars: int) -> Parsed:
+    text = decoded(content)
+    if text is None:
+        raise Unreadable("is of a type that cannot be read: neither text nor a known kind of document.")
+    return Parsed([Page("", text[:limit_chars].replace("\r\n", "\n"))], len(text))
+
+
+@asynccontextmanager
+async def _started(order: str) -> AsyncGenerator[Process]:
+    """A process that is gone when this is left."""
+    process = await asyncio.create_subprocess_exec(
+        *_line(order), stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}, cwd="/", start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def _line(order: str) -> Sequence[str]:
+    """`-I -S`: without looking around, which takes longer than all the rest."""
+    return [sys.executable, "-I", "-S", _READING, order, *(str(Path(path).absolute()) for path in sys.path)]
+
+
+async def _asked(process: Process, content: bytes, limit_bytes: int) -> bytes:
+    """What it says to a document, up to a limit; what it does not want to hear is not told."""
+    output = cast(asyncio.StreamReader, process.stdout)  # it was asked to be a pipe
+    async with asyncio.TaskGroup() as tasks:
+        telling = tasks.create_task(_tell(process, content))
+        said = b""
+        while len(said) <= limit_bytes and (piece := await output.read(2**16)):
+            said += piece
+        telling.cancel()
+    return said
+
+
+async def _tell(process: Process, content: bytes) -> None:
+    into = cast(asyncio.StreamWriter, process.stdin)
+    with suppress(BrokenPipeError, ConnectionResetError):
+        into.write(content)
+        await into.drain()
+        into.close()
