@@ -12,6 +12,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential
 
 from checkpoints import Store, Swept
 from checkpoints.engine import DurableEngine, Notice
+from checkpoints.runs import Waiting
 from graph.approvals import Due
 from graph.background import Background
 from graph.errors import StoreUnavailable
@@ -69,6 +70,8 @@ class Keeper:
         self._tasks: set[asyncio.Task[None]] = set()
         #: Still to be submitted.
         self._handed: list[_Handed] = []
+        #: Taken in by the process before this one, which may have died before it submitted them.
+        self._left: Sequence[Waiting] = ()
         #: Held here, and not ours by the store, at the last look; and what was stopped for that.
         self._strange: set[tuple[str, int]] = set()
         self._lost: set[tuple[str, int]] = set()
@@ -85,9 +88,12 @@ class Keeper:
     async def keeping(self) -> AsyncGenerator[None]:
         """Look after the responses until the end, at which those of this process are left to others."""
         await self._store.workers.beat()
+        waiting = await self._store.runs.waiting(0)
         self._take(await self._store.workers.sweep(0 if self._pulse.alone else self._pulse.lease_s))
-        if self._handed or await self._store.runs.waiting(0):
+        if self._handed or waiting:
             self._engine.want()
+        if self._pulse.alone:  # else others may be about to submit the youngest of them
+            self._left = waiting
         for work in (self._beat, self._start, self._watch):
             self._spawn(work())
         try:
@@ -231,6 +237,13 @@ class Keeper:
             else:
                 await self._engine.submit(*handed)
             self._handed.pop()
+        if self._left:
+            await self._resubmit(self._left)
+            self._left = ()
+
+    async def _resubmit(self, waiting: Sequence[Waiting]) -> None:
+        if count := await self._engine.resubmit(waiting):
+            logger.warning("Responses had fallen out of the queue", extra={"count": count})
 
     async def _give_up_lost(self) -> None:
         for lost in await self._engine.lost():
@@ -246,9 +259,7 @@ class Keeper:
         if time.monotonic() - self._seldom_at < _SELDOM_S:
             return
         self._seldom_at = time.monotonic()
-        waiting: Sequence[tuple[str, str, int]] = await self._store.runs.waiting(self._pulse.lease_s / 2)
-        if count := await self._engine.resubmit(waiting):
-            logger.warning("Responses had fallen out of the queue", extra={"count": count})
+        await self._resubmit(await self._store.runs.waiting(self._pulse.lease_s / 2))
         if self._following is None or self._following.done():
             self._following = self._spawn(self._follow(await self._store.approvals.due()))
         await self._engine.tidy(60)

@@ -8,6 +8,7 @@ from server.settings import Settings
 from tests.contract import promise
 from tests.faults.arena import World, arena
 from tests.faults.cell import run
+from tests.faults.matrix import points_of
 from tests.faults.point import Point
 
 pytestmark = pytest.mark.timeout(300)  # servers are started again and again, on machines with other work to do
@@ -33,3 +34,12 @@ def test_replicas_of_two_versions_and_two_hours_apart_neither_take_over_nor_leav
 @promise("faults.takeover")
 def test_with_default_settings_a_dead_replica_is_made_up_for_within_ten_seconds(tmp_path: Path) -> None:
     check(tmp_path, World(lease_s=DEFAULT_LEASE_S), "kill -9", limit_s=10.0)
+
+
+@promise("faults.recovery")
+def test_with_default_settings_a_lone_server_makes_what_it_had_only_written_down(tmp_path: Path) -> None:
+    """Its caller was not answered, asks again at once, and finds the conversation free in ten seconds."""
+    with arena("sqlite", tmp_path, World(lease_s=DEFAULT_LEASE_S)) as here:
+        point = next(point for point in points_of(here) if str(point) == "after checkpoint 0")
+        outcome = run(here, point, "kill -9", in_conversation=True)
+        assert not outcome.problems, "\n".join(outcome.problems)
