@@ -87,3 +87,8 @@ def _limits(room: Room) -> list[str]:
         "msgqueue": 0,
     }
     return [f"--{name}={limit}:{limit}" for name, limit in limits.items()]
+
+
+def all_bytes(room: Room) -> int:
+    """What a whole sandbox may take: of its processes, its files and the memory they share."""
+    return room.memory_bytes + room.disk_bytes + _SHARED_MEMORY_BYTES

@@ -18,7 +18,7 @@ _UIDS = range(61184, 65520)
 _next_uid = itertools.cycle(random.sample(_UIDS, len(_UIDS))).__next__
 #: Where what is unreachable is bound, in a mount namespace of this start alone; the first that hides no need.
 _STAGES = ("/mnt", "/media", "/srv", "/opt", "/tmp")  # noqa: S108
-_FIRST_TO_GO = "echo 1000 >/proc/self/oom_score_adj"
+_FIRST_TO_GO = "echo 500 >/proc/self/oom_score_adj"
 
 
 @dataclass(frozen=True, slots=True)
