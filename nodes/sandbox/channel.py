@@ -16,7 +16,7 @@ Hear = Callable[[Json], None]
 #: Of one frame, and of all that one call says: pictures, and text.
 _FRAME_BYTES, _CALL_BYTES = 12 << 20, 96 << 20
 _READ_BYTES = 1 << 18
-_GONE = "The sandbox has died, and its variables with it."
+GONE = "The sandbox has died, and its variables with it."
 
 
 class Channel:
@@ -63,12 +63,12 @@ class Channel:
 
     async def _say(self, message: Json) -> None:
         if self._why is not None or self._process.returncode is not None:
-            raise self._broken(_GONE)
+            raise self._broken(GONE)
         try:
             self._in.write(orjson.dumps(message) + b"\n")
             await self._in.drain()
         except OSError:
-            raise self._broken(_GONE) from None
+            raise self._broken(GONE) from None
 
     async def _answer(self, id: str, hear: Hear | None) -> Json:
         """Frames of other calls are of ones that were cancelled, or forged."""
@@ -92,7 +92,7 @@ class Channel:
             searched = len(self._begun)
             more = await self._out.read(_READ_BYTES)
             if not more:
-                raise self._broken(_GONE)
+                raise await self._gone()
             self._begun += more
             if len(self._begun) > _FRAME_BYTES:
                 raise self._broken("The sandbox said more than it may, and was ended.")
@@ -108,6 +108,13 @@ class Channel:
         if not isinstance(frame, dict):
             raise self._broken("The sandbox did not speak as it should, and was ended.")
         return frame  # pyright: ignore[reportUnknownVariableType]
+
+    async def _gone(self) -> Broken:
+        """Why it has ended, as far as those know who watched it."""
+        self._broken("")
+        await self._process.wait()
+        stopped: str | None = getattr(self._process, "stopped", None)
+        return self._broken(f"{stopped} The sandbox was ended, and its variables with it." if stopped else GONE)
 
     def _broken(self, why: str) -> Broken:
         """End it; the first reason stays."""

@@ -2,7 +2,6 @@
 
 import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +15,6 @@ from nodes.sandbox.interpreter import PREPARED, base
 PACKAGES = Path(__file__).parent / "packages.txt"
 _MAKING = ".making-"
 _SECONDS = 1800
-_SYSTEM = Path("/usr/bin/python3")
 #: Made once, as the first plot would take seconds otherwise.
 _FONTS = "import matplotlib.font_manager"
 
@@ -28,7 +26,7 @@ class NotInstalled(Exception):
 def install(directory: Path, say: Callable[[str], None], python: Path | None = None) -> Path:
     """Make a venv in `directory` and give its Python; one that is there already is left as it is. Blocks for as long
     as the download takes. Raises `NotInstalled`, `OSError`."""
-    source = python or foundation()
+    source = python or base()
     place = directory / f"{PREPARED}{_mark(source)}"
     directory.mkdir(parents=True, exist_ok=True)
     with _alone(directory):
@@ -47,21 +45,8 @@ def install(directory: Path, say: Callable[[str], None], python: Path | None = N
     return place / "bin" / "python"
 
 
-def foundation() -> Path:
-    """The Python to make it of: the server's own, or the system's where only root can read that."""
-    own = base()
-    hidden = os.getuid() == 0 and not all(parent.stat().st_mode & 0o001 for parent in own.resolve().parents)
-    return _SYSTEM if hidden and _fits(_SYSTEM) else own
-
-
 def size_bytes(place: Path) -> int:
     return sum(file.lstat().st_size for file in place.rglob("*"))
-
-
-def _fits(python: Path) -> bool:
-    """Whether the pinned packages are made for it."""
-    check = "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))"
-    return python.exists() and subprocess.run([python, "-I", "-c", check], timeout=60).returncode == 0  # noqa: S603
 
 
 def _mark(python: Path) -> str:

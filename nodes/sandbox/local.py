@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from graph.errors import ToolFailed
-from nodes.sandbox.channel import Channel
+from nodes.sandbox.channel import GONE, Channel
 from nodes.sandbox.heard import HeardOutputs, HeardStreams
 from nodes.sandbox.port import (
     FILES,
@@ -111,7 +111,7 @@ class LocalSandbox:
 
     async def run_code(self, code: str, timeout_s: float, listen: Callable[[Output], None]) -> Ran:
         if not self.alive:
-            raise Broken("The sandbox has died, and its variables with it.")
+            raise Broken(GONE)
         heard = HeardOutputs(listen)
         asked = {"code": _sendable(code), "timeout_s": timeout_s}
         try:

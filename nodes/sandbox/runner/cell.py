@@ -40,8 +40,7 @@ class Cells:
 
     def run(self, source: str) -> None:
         """Run a cell, and show what it comes to. Only the process itself can end in it."""
-        sys.modules["__main__"] = self._module
-        self._prepare()
+        self.enter()
         self._showing.begin()
         try:
             try:
@@ -55,6 +54,16 @@ class Cells:
                 self._showing.say(f"SystemExit: {error.code}\n")
         except BaseException as error:
             self._showing.failure(error)
+
+    def execute(self, tree: ast.Module, name: str) -> None:
+        self._evaluate(self._compiled(tree, name, "exec"))
+
+    def enter(self) -> None:
+        """What a cell may have changed, and the next one counts on."""
+        sys.modules["__main__"] = self._module
+        if "" not in sys.path:
+            sys.path.insert(0, "")
+        sys.argv[:] = [""]
 
     def remember(self, name: str, source: str) -> None:
         """Tracebacks show the lines of this cell."""
@@ -72,7 +81,7 @@ class Cells:
         self.remember(name, source)
         tree = sources.parsed(source, name)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        self._evaluate(self._compiled(tree, name, "exec"))
+        self.execute(tree, name)
         if isinstance(last, ast.Expr):
             return self._evaluate(self._compiled(ast.Expression(last.value), name, "eval"))
         return None
@@ -101,11 +110,6 @@ class Cells:
             task.cancel()
             self._loop.run_until_complete(asyncio.wait([task]))
             raise
-
-    def _prepare(self) -> None:
-        if "" not in sys.path:
-            sys.path.insert(0, "")
-        sys.argv[:] = [""]
 
 
 def _no_input(prompt: object = "") -> NoReturn:

@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 _TEMPORARY = "/tmp"  # noqa: S108  # the sandbox's own
+#: Each thread of linear algebra has buffers of its own, and a sandbox has a share of the machine.
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 #: Beside the interpreter's libraries: the list of fonts, which takes matplotlib seconds to make.
 FONTS = Path(sys.prefix) / "matplotlib"
 
@@ -41,6 +43,7 @@ def _variables() -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "PYTHONIOENCODING": "utf-8:backslashreplace",
         "PAGER": "cat",
+        **dict.fromkeys(_THREADS, str(min(4, os.cpu_count() or 1))),
     }
 
 

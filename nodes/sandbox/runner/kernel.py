@@ -14,6 +14,7 @@ from typing import NamedTuple, NoReturn
 from . import processes, wire
 from .cell import Cells
 from .keeping import Keeping
+from .plots import Plots
 from .showing import Showing
 
 
@@ -44,6 +45,7 @@ class Kernel:
         self._pid = os.getpid()
         self._interrupts = Interrupts()
         self._showing = Showing(pipes.output, self._show_image)
+        Plots(self._showing.figure).install()
         self._cells = Cells(self._showing)
         self._keeping = Keeping(self._cells)
         self._ear = wire.Ear(pipes.orders)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from . import failure
+from . import failure, plots
 
 #: Of one picture, in base64; and pictures of one cell.
 _IMAGE_CHARS, _IMAGES = 4 << 20, 16
@@ -39,23 +39,30 @@ class Showing:
     def display(self, *values: Any) -> None:
         """Each as a picture, if it is one, else as text."""
         for value in values:
-            image = _picture(value)
-            if image is None:
+            image = None if plots.is_figure(value) else _picture(value)
+            if plots.is_figure(value):
+                self.figure(value)
+            elif image is None:
                 self.say(f"{value!r}\n")
             else:
                 self.image(image)
 
     def figures(self) -> None:
         """Every figure that is open; they are closed."""
-        helpers: Any = sys.modules.get("matplotlib._pylab_helpers")
-        if helpers is None:
-            return
-        managers = helpers.Gcf.get_all_fig_managers()
+        figures = plots.open_figures()
         try:
-            for manager in managers:
-                self.image(_drawn(manager.canvas.figure))
+            for figure in figures:
+                self.figure(figure)
         finally:
-            helpers.Gcf.destroy_all()
+            for figure in figures:
+                plots.close(figure)
+
+    def figure(self, figure: Any) -> None:
+        """Show it, and close it."""
+        try:
+            self.image(_drawn(figure))
+        finally:
+            plots.close(figure)
 
     def image(self, png: bytes | str) -> None:
         """A PNG, as bytes or in base64."""
@@ -88,13 +95,6 @@ def _picture(value: Any) -> bytes | str | None:
     """The PNG that a value is."""
     if isinstance(value, type):
         return None
-    figure: Any = getattr(sys.modules.get("matplotlib.figure"), "Figure", None)
-    if figure is not None and isinstance(value, figure):
-        pyplot: Any = sys.modules.get("matplotlib.pyplot")
-        png = _drawn(value)
-        if pyplot is not None:
-            pyplot.close(value)
-        return png
     try:
         maker = getattr(value, "_repr_png_", None)
         made = maker() if callable(maker) else None

@@ -1,0 +1,85 @@
+"""Sandboxes kept ready, so that code need not wait for one to open."""
+
+import asyncio
+import logging
+from typing import Protocol
+
+from nodes.sandbox.port import Broken, Room, Sandbox
+
+logger = logging.getLogger(__name__)
+
+
+class Ways(Protocol):
+    """The ways to have sandboxes, as one: see `choose.Choice`."""
+
+    @property
+    def name(self) -> str: ...
+    async def problem(self) -> str | None: ...
+    async def refusal(self, room: Room) -> str | None: ...
+    async def open(self, room: Room) -> Sandbox: ...
+    async def close(self) -> None: ...
+
+
+class Pool:
+    """Fits `Ways`: `size` sandboxes of one room are kept open in advance, and replaced when they are taken."""
+
+    def __init__(self, ways: Ways, room: Room, size: int) -> None:
+        self._ways = ways
+        self._room = room
+        self._size = size
+        self._ready: list[Sandbox] = []
+        self._filling: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        return self._ways.name
+
+    async def problem(self) -> str | None:
+        return await self._ways.problem()
+
+    async def refusal(self, room: Room) -> str | None:
+        return await self._ways.refusal(room)
+
+    def fill(self) -> None:
+        """Begin to open what is missing; what goes wrong then is told to those who open one themselves."""
+        if not self._closed and self._size and (self._filling is None or self._filling.done()):
+            self._filling = asyncio.create_task(self._fill())
+
+    async def open(self, room: Room) -> Sandbox:
+        taken = await self._taken(room)
+        try:
+            return taken or await self._ways.open(room)
+        except Broken:
+            if not self._ready:
+                raise
+            await self._ready.pop().close()  # those that wait count among those that are open
+            return await self._ways.open(room)
+        finally:
+            self.fill()
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._filling:
+            self._filling.cancel()
+            await asyncio.wait([self._filling])
+        for sandbox in self._ready:
+            await sandbox.close()
+        self._ready.clear()
+        await self._ways.close()
+
+    async def _taken(self, room: Room) -> Sandbox | None:
+        """One that was kept ready for such a room, and still lives."""
+        while room == self._room and self._ready:
+            sandbox = self._ready.pop(0)
+            if sandbox.alive:
+                return sandbox
+            await sandbox.close()
+        return None
+
+    async def _fill(self) -> None:
+        try:
+            while len(self._ready) < self._size and not await self._ways.problem():
+                self._ready.append(await self._ways.open(self._room))
+        except Broken as broken:
+            logger.info("no sandbox is kept ready", extra={"reason": str(broken)})
