@@ -8,18 +8,18 @@ whatever process, opens a sandbox, puts the files in and loads the variables.
 
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
-from graph.containers import Container
+from graph.containers import Container, Fresh
 from graph.errors import Json, LeaseLost, NotFound, RequestError, ToolFailed
 from graph.files import File
 from graph.state import Entry
 from nodes.container.declaration import REFERENCE
 from nodes.container.entered import Entered
-from nodes.container.live import Live
+from nodes.container.live import Live, free_path
 from nodes.container.making import Maker, inputs_of, named_by
 from nodes.container.port import Rooms, Rules, Shelf
 from nodes.container.seats import Seat, Seats
@@ -101,6 +101,13 @@ class Containers:
         made = await self._maker.made(owner, declared)
         await self._check_room(made, "network_policy")
         return made, files
+
+    async def copy(self, owner: str, file_id: str, taken: Collection[str] = ()) -> Fresh:
+        """A file of the Files API, to be put into a container beside those `taken`. Raises `NotFound`."""
+        copy = await self._maker.copy(owner, file_id, lambda filename: free_path(filename, taken))
+        if copy is None:
+            raise NotFound(f"File with id '{file_id[:100]}' not found.", param="file_id")
+        return copy
 
     async def told(self, owner: str, id: str) -> Told:
         """What the model is told of a container that was chosen."""

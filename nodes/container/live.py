@@ -4,7 +4,7 @@ The rows are what counts; `/mnt/data` of a sandbox is a cache of them.
 """
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -110,13 +110,17 @@ class Live:
             logger.warning("The variables of a container were not saved", extra=facts)
 
     def free(self, filename: str) -> str:
-        """The absolute path of a file of that name, or one like it where there is one already."""
-        name = PurePosixPath(safe_name(filename))
-        path, number = f"{FILES}/{name}", 1
-        while path in self.held:
-            number += 1
-            path = f"{FILES}/{name.stem}-{number}{name.suffix}"
-        return path
+        return free_path(filename, self.held)
+
+
+def free_path(filename: str, taken: Collection[str]) -> str:
+    """The absolute path of a file of that name, or one like it where there is one already."""
+    name = PurePosixPath(safe_name(filename))
+    path, number = f"{FILES}/{name}", 1
+    while path in taken:
+        number += 1
+        path = f"{FILES}/{name.stem}-{number}{name.suffix}"
+    return path
 
 
 def is_new(known: ContainerFile | None, file: ContainerFile) -> bool:
