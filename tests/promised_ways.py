@@ -5,6 +5,7 @@ from tests.contract import promises
 WAYS = promises(
     "docs/sandbox-ways.md",
     """
+    ways.choice                 The first open way is taken when it is first needed; when none is, each says why.
     network.allowed             Code reaches the allowed domains over HTTP and HTTPS, and nothing else.
     network.private             An allowed name that leads to a private address is refused; the address checked is used.
     network.limits              What one sandbox moves and keeps open over the network is bounded.

@@ -3,10 +3,18 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from graph.errors import RequestError
-from nodes.sandbox.port import Broken, Room, Sandbox, Sandboxes
+from nodes.reach import Reach
+from nodes.sandbox.bwrap import Bwrap
+from nodes.sandbox.landlock import Landlock
+from nodes.sandbox.local import LocalSandboxes
+from nodes.sandbox.mapped import MappedSandboxes
+from nodes.sandbox.port import Broken, Interpreter, Room, Sandbox, Sandboxes
+from nodes.sandbox.proxy import Exits
 
 logger = logging.getLogger(__name__)
 #: How long "none works" is believed; what an operator mends is seen without a restart.
@@ -15,6 +23,39 @@ _BELIEVED_S = 30.0
 _ASKED_S = 30.0
 #: Their rooms may have a network.
 _NETWORKED = frozenset({"bwrap", "docker"})
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the operator has said of sandboxes."""
+
+    #: `auto`: the first that is open.
+    way: Literal["auto", "bwrap", "landlock", "docker", "e2b", "off"]
+    interpreter: Interpreter
+    #: At once.
+    limit: int = 64
+    #: Whether allowed domains may lead to loopback and private addresses.
+    allow_private: bool = False
+    docker_image: str = ""
+    e2b_key: str | None = None
+    e2b_domain: str | None = None
+
+
+def chosen(wanted: Wanted) -> "Choice":
+    """The ways that are wanted, in the order they are tried; nothing is started yet."""
+    made: dict[str, Callable[[Wanted], Sandboxes]] = {"bwrap": _bwrap, "landlock": _landlock}
+    if wanted.way == "off":
+        return Choice([])
+    return Choice([make(wanted) for name, make in made.items() if wanted.way in ("auto", name)])
+
+
+def _bwrap(wanted: Wanted) -> Sandboxes:
+    reach = Reach(loopback=wanted.allow_private, private=wanted.allow_private)
+    return LocalSandboxes(Bwrap(), wanted.interpreter, wanted.limit, Exits(reach))
+
+
+def _landlock(wanted: Wanted) -> Sandboxes:
+    return MappedSandboxes(LocalSandboxes(Landlock(), wanted.interpreter, wanted.limit))
 
 
 def unavailable(reasons: str, param: str | None = None) -> RequestError:
