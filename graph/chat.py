@@ -8,6 +8,7 @@ from typing import NamedTuple
 import orjson
 
 from graph.approvals import REQUEST, RESPONSE, denial
+from graph.attachments import as_told
 from graph.client_tools import OUTPUTS, REPLAY
 from graph.content import content_of, reply_of, text_of
 from graph.errors import Json, RequestError
@@ -66,7 +67,7 @@ class Chat:
 
     def take(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
-            item = entry["item"]
+            item = as_told(entry)
             kind: str = item["type"]
             if entry.get("cut"):
                 continue

@@ -18,12 +18,8 @@ def content_of(content: str | list[Json]) -> str | list[Json]:
     if isinstance(content, str):
         return content
     if all(part["type"] in ("input_text", "output_text", "text") for part in content):
-        return "".join(part["text"] for part in content) if len(content) == 1 else _joined(content)
+        return "\n".join(part["text"] for part in content)
     return [_part(part) for part in content]
-
-
-def _joined(content: list[Json]) -> str:
-    return "\n".join(part["text"] for part in content)
 
 
 def _part(part: Json) -> Json:

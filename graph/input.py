@@ -6,6 +6,7 @@ Source: CONTRACT of the Responses API, "Building the context".
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from graph.attachments import Attachments, attached
 from graph.errors import Json, NotFound
 from graph.events import Emitter
 from graph.state import Entry, Item
@@ -18,18 +19,23 @@ _WITHOUT_STATUS = frozenset({
 
 
 class Reader(Protocol):
-    """What is needed to read an input: a maker of ids, and the items of earlier responses."""
+    """What is needed to read an input: whose it is, a maker of ids, the items of earlier responses, and files."""
 
+    @property
+    def owner(self) -> str: ...
     @property
     def emitter(self) -> Emitter: ...
     @property
     def find_item(self) -> Callable[[str], Awaitable[Entry | None]]: ...
+    @property
+    def attachments(self) -> Attachments: ...
 
 
 async def entries_of(given: str | Sequence[Json], reader: Reader) -> list[Entry]:
-    """Raises `NotFound` for a reference to an item that is not stored."""
+    """Raises `NotFound` for a reference to an item that is not stored, `RequestError` for a file nobody can read."""
     items = [message(given)] if isinstance(given, str) else given
-    return [await _entry(item, reader) for item in items]
+    entries = [await _entry(item, reader) for item in items]
+    return await attached(entries, "input", reader.owner, reader.attachments)
 
 
 def message(text: str) -> Item:

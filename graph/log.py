@@ -22,6 +22,8 @@ class EventLog:
         self._readers: list[asyncio.Future[None]] = []
         self._grown = asyncio.Event()
         self._released = False
+        #: Whether the first frame is to release all.
+        self._due = False
         self._ended = False
         self._lost = False
         self._response: Json | None = None
@@ -54,6 +56,8 @@ class EventLog:
 
     def append(self, frame: bytes) -> None:
         self._frames.append(frame)
+        if self._due:
+            self.release()
         if self.kept:
             self._grown.set()
         elif self._readers and self._released:
@@ -64,6 +68,13 @@ class EventLog:
             self._released = True
             self._grown.set()
             self._wake()
+
+    def release_begun(self) -> None:
+        """Release it as soon as there is a frame: what fails before that is an HTTP status, however long it takes."""
+        if self._frames:
+            self.release()
+        else:
+            self._due = True
 
     def end(self, response: Json | None, failure: Failure | None = None) -> None:
         """The last frame is in; `response` is how the response ended, None when nobody is left to hear.

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, TypedDict
 
 from graph.approvals import Approvals
+from graph.attachments import Attachments
 from graph.chat import Style
 from graph.citing import citations
 from graph.client_tools import offers_of
@@ -62,6 +63,7 @@ class Run:
     seal: Seal
     profile: Profile
     find_item: FindItem
+    attachments: Attachments
     approvals: Approvals
     #: Which calls wait for an approval.
     guard: Guard

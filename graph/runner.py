@@ -14,6 +14,7 @@ from langgraph.types import Overwrite
 
 from graph.archive import Archive, Head, Located
 from graph.ask import Ask
+from graph.attachments import Attachments, NoAttachments
 from graph.compaction import compacted
 from graph.errors import Failure, Json, NotFound, RequestError, Unavailable, conversation_locked, unknown_parent
 from graph.events import Emitter, Names
@@ -57,6 +58,7 @@ class Runner:
         self._running: dict[str, Running] = {}
         self._closing = False
         self.meter: Meter = NoMeter()
+        self.attachments: Attachments = NoAttachments()
         machine = build([tool.kind for tool in tools])
         self.stored = machine.compile(checkpointer=archive.checkpointer)
         self.maker = Maker(archive, self.stored, machine.compile())
@@ -105,7 +107,7 @@ class Runner:
 
     async def begun(self, running: Running) -> None:
         """Wait until the response may be shown: the model server has the request, or time is up."""
-        timer = asyncio.get_running_loop().call_later(self._limits.hold_created_s, running.log.release)
+        timer = asyncio.get_running_loop().call_later(self._limits.hold_created_s, running.log.release_begun)
         try:
             await running.log.begun()
         finally:
@@ -213,6 +215,7 @@ class Runner:
             seal=self.seal,
             profile=await model.profile(json_schema=Shape.of(ask.request) is not None),
             find_item=lambda item_id: self.archive.find_item(ask.owner, item_id),
+            attachments=self.attachments,
             approvals=self.archive.approvals,
             guard=Guard(ask.owner, self._limits.approval_rules),
             hosted=self._tools,

@@ -30,6 +30,9 @@ class Entry(TypedDict):
     cut: NotRequired[bool]
     #: What the model was told of a hosted call: text, or chat content parts.
     reply: NotRequired[str | list[Json]]
+    #: What the model is told in the place of files and images of the item: their place in it → content parts, with data
+    #: where the item has ids and URLs.
+    told: NotRequired[dict[str, list[Json]]]
     #: Fields of the item that are shown to who asks for them; see `including`.
     held: NotRequired[Json]
     #: Files a hosted call made; see `ports.Outcome`.

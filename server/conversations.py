@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from checkpoints import Conversation
 from graph.archive import Head
+from graph.attachments import attached
 from graph.errors import Json, NotFound, RequestError
 from graph.ids import item_ids, new_id
 from graph.including import revealed
@@ -122,8 +123,10 @@ async def _append(request: Request, conversation: Conversation, items: list[Json
     typed = typed_items(items, "items")
     if any(item["type"] == "item_reference" for item in typed if isinstance(item, dict)):
         raise RequestError("A conversation takes items, not references to items.", param="items", code="invalid_value")
-    added: list[Entry] = [{"item": stored_form(item, ids)} for item in typed if isinstance(item, dict)]
-    await house_of(request).runner.edit(conversation, added)
+    runner = house_of(request).runner
+    entries: list[Entry] = [{"item": stored_form(item, ids)} for item in typed if isinstance(item, dict)]
+    added = await attached(entries, "items", conversation.owner, runner.attachments)
+    await runner.edit(conversation, added)
     return added
 
 

@@ -21,6 +21,7 @@ from nodes.upstreams.upstream import Patience, Upstream
 from nodes.webhooks import Endpoint, Webhooks
 from server import __version__, pruning
 from server.archive import StoredArchive
+from server.attachments import NoFiles, attachments_of
 from server.auth import Gate
 from server.health import Health
 from server.house import House
@@ -43,6 +44,7 @@ async def open_house(settings: Settings, metrics: Metrics | None = None) -> Asyn
         tools = await _tools(settings, store)
         runner = Runner(StoredArchive(store, metrics.kept), models, tools, seal_of(settings), _limits(settings))
         runner.meter = metrics
+        runner.attachments = attachments_of(settings, NoFiles(), await _alone(settings, store))
         background = Background(runner)
         engine = _engine(settings, store)
         pulse = Pulse(settings.lease_s, alone=database.kind == "sqlite")
@@ -93,9 +95,13 @@ def _models(settings: Settings) -> Registry:
     return Registry(upstreams, discover=search, patience=patience)
 
 
+async def _alone(settings: Settings, store: Store) -> bool:
+    """Whether only this machine can reach the server, and without a key."""
+    return settings.loopback and not settings.api_keys and not await store.keys.list()
+
+
 async def _tools(settings: Settings, store: Store) -> list[HostedTool]:
-    alone = settings.loopback and not settings.api_keys and not await store.keys.list()
-    premises = Premises(alone, Vault(store.credentials, seal_of(settings)))
+    premises = Premises(await _alone(settings, store), Vault(store.credentials, seal_of(settings)))
     return [build(settings.of(kind), premises) for kind, build in HOSTED_TOOLS.items()]
 
 

@@ -19,12 +19,24 @@ class Parsed(NamedTuple):
     @property
     def text(self) -> str:
         """All pages, each under its mark."""
-        return "\n\n".join(f"[{page.mark}]\n{page.text}" if page.mark else page.text for page in self.pages)
+        return "\n\n".join(
+            f"[{page.mark}]\n{page.text or '(no text)'}" if page.mark else page.text for page in self.pages
+        )
 
     @property
     def held(self) -> int:
         """Characters of it that are there."""
         return sum(len(page.text) for page in self.pages)
+
+    def cut(self, limit_chars: int) -> "Parsed":
+        """No more of it than that."""
+        pages, left = list[Page](), limit_chars
+        for page in self.pages:
+            if left <= 0:
+                break
+            pages.append(Page(page.mark, page.text[:left]))
+            left -= len(page.text)
+        return Parsed(pages, self.chars)
 
 
 class Unreadable(Exception):

@@ -112,6 +112,27 @@ class Settings(BaseSettings):
     """Bytes of the largest request body that is read."""
     max_model_turns: Annotated[int, Field(gt=0)] = 50
     """Model turns of one response."""
+    input_files: Literal["text", "pass"] = "text"
+    """What a model is told of a file in a request: its text, or the file itself, for model servers that read files."""
+    image_urls: Literal["pass", "fetch"] = "pass"
+    """Who fetches an image that a request names by URL: the model server, or this one, which passes it on as data."""
+    input_bytes: Bytes = 50 * 2**20
+    """Bytes of all files and images that one request may bring; those the model server fetches are not counted."""
+    input_file_chars: Count = 500_000
+    """Characters of one file that a model is told; the rest is cut, and the model is told so."""
+    input_chars: Count = 1_000_000
+    """Characters of all files of one request that a model is told."""
+    document_timeout_s: Seconds = 20.0
+    """Seconds that reading one document may take."""
+    document_memory_bytes: Bytes = 512 * 2**20
+    """Bytes of memory that reading one document may take; as many are read at once as there are processors."""
+    fetch_allow_private: bool | None = None
+    """Let requests name files and images on loopback and private addresses. Default: loopback only, while just this
+    machine can reach the server and there are no configured API keys."""
+    fetch_allowed_hosts: Hosts = ()
+    """Hosts that may be fetched from although they are private: names, addresses or networks."""
+    fetch_timeout_s: Seconds = 20.0
+    """Seconds that fetching one URL may take."""
     mcp_allow_private: bool | None = None
     """Let requests name MCP servers on loopback and private addresses. Default: only while just this machine can
     reach the server and there are no configured API keys."""

@@ -1,88 +1,15 @@
-"""Input items and their content parts: the least that each must have. Further fields are kept as they came.
+"""Input items: the least that each must have. Further fields are kept as they came.
 
-Source: CONTRACT of the Responses API, "Input items" and "Content parts". Clients send `response.output` back as it was,
+Source: CONTRACT of the Responses API, "Input items". Clients send `response.output` back as it was,
 so every output item is an input item too.
 """
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
 from graph.errors import Json
-from server.wire.problems import custom
-
-
-class Wire(BaseModel):
-    """What every model of the wire is: strict about types, open to fields it does not know."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-
-# ---------------------------------------------------------------- content
-
-
-class InputText(Wire):
-    type: Literal["input_text"]
-    text: str
-
-
-class OutputText(Wire):
-    type: Literal["output_text"]
-    text: str
-
-
-class Refusal(Wire):
-    type: Literal["refusal"]
-    refusal: str
-
-
-def _image_url(url: str | None) -> str | None:
-    if url is None or not url.startswith(("http://", "https://", "data:image/")):
-        message = (
-            "Expected a fully qualified URL or a data URL of an image in 'image_url'; files are not kept here yet."
-        )
-        raise custom("invalid_value", message)
-    return url
-
-
-class InputImage(Wire):
-    type: Literal["input_image"]
-    image_url: Annotated[
-        str | None, AfterValidator(_image_url), Field(max_length=20_971_520, validate_default=True)
-    ] = None
-    detail: Literal["low", "high", "auto", "original"] | None = None
-
-
-def _file_data(value: str | None) -> str | None:
-    if value is None:
-        message = "Expected the file itself in 'file_data'; file ids and URLs are not fetched here yet."
-        raise custom("invalid_value", message)
-    return value
-
-
-class InputFile(Wire):
-    type: Literal["input_file"]
-    file_data: Annotated[
-        str | None, AfterValidator(_file_data), Field(max_length=73_400_320, validate_default=True)
-    ] = None
-    filename: str | None = None
-
-
-class AudioData(Wire):
-    data: str
-    format: Literal["mp3", "wav"]
-
-
-class InputAudio(Wire):
-    type: Literal["input_audio"]
-    input_audio: AudioData
-
-
-Part = Annotated[InputText | OutputText | Refusal | InputImage | InputFile | InputAudio, Field(discriminator="type")]
-Content = str | list[Part]
-
-
-# ---------------------------------------------------------------- items
+from server.wire.parts import Content, Image, Wire
 
 
 class Message(Wire):
@@ -165,13 +92,9 @@ class ComputerCall(Wire):
     actions: list[Json] | None = None
 
 
-class Screenshot(Wire):
-    image_url: Annotated[str | None, AfterValidator(_image_url), Field(validate_default=True)] = None
-
-
 class ComputerCallOutput(Wire):
     call_id: str
-    output: Screenshot
+    output: Image
 
 
 class ReasoningText(Wire):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from graph.errors import Json, RequestError
-from server.wire.items import InputFile, InputImage, InputText, Wire
+from server.wire.parts import InputFile, InputImage, InputText, Wire
 from server.wire.request import Text
 
 #: Fields of `response.create` that are no part of the body of `POST /responses`, or have no meaning over a socket.

@@ -1,0 +1,162 @@
+"""Fetching what a URL of a caller's, a page's or a model's leads to, and nothing it must not lead to.
+
+Every host on the way is resolved once, checked, and connected to by the address that was checked. How much is read,
+compressed or not, how long it takes and how often it leads elsewhere is limited. Proxies of the environment are not
+used: they would resolve names again.
+"""
+
+import asyncio
+import re
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import unquote
+
+import httpx2
+
+from nodes.reach import OutOfReach, Reach, Unresolved
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_PLAIN = ("", "identity")
+_COMPRESSED = ("gzip", "x-gzip", "deflate")
+_FILENAME = re.compile(r"""filename\*?=(?:UTF-8'')?"?([^";]+)""", re.IGNORECASE)
+_UNPACK_BYTES = 2**18
+_CONNECT_S = 5.0
+
+
+class FetchFailed(Exception):
+    """It could not be fetched. `reason` goes on behind the URL: "answered with HTTP status 404."."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Fetched(NamedTuple):
+    """What was found, and where in the end."""
+
+    url: str
+    content: bytes
+    #: As the server says, in lower case, without parameters; may be empty.
+    media_type: str
+    #: As the server or the URL says; may be empty. Not safe as a path.
+    filename: str
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much one fetch may be."""
+
+    size_bytes: int = 50 * 2**20
+    seconds: float = 20.0
+    redirects: int = 5
+
+
+class Fetcher:
+    """Fetches by GET, without cookies and credentials; what is common to all fetches is here."""
+
+    def __init__(self, reach: Reach, extent: Extent | None = None) -> None:
+        self._reach = reach
+        self._extent = extent or Extent()
+        self._tls: ssl.SSLContext | None = None
+
+    async def fetch(self, url: str, limit_bytes: int | None = None) -> Fetched:
+        """All of it. Raises `FetchFailed`, also if it is larger than `limit_bytes`."""
+        limit = min(limit_bytes or self._extent.size_bytes, self._extent.size_bytes)
+        # Read from disk, which takes 100 ms.
+        self._tls = self._tls or await asyncio.to_thread(httpx2.create_ssl_context)
+        try:
+            async with asyncio.timeout(self._extent.seconds):
+                async with httpx2.AsyncHTTPTransport(verify=self._tls) as transport:
+                    return await self._followed(transport, httpx2.URL(url), limit)
+        except TimeoutError:
+            raise FetchFailed(f"did not arrive within {self._extent.seconds:g} s.") from None
+        except OutOfReach:
+            raise FetchFailed("leads to an address that is not on the public internet.") from None
+        except (httpx2.TransportError, Unresolved, OSError):
+            raise FetchFailed("could not be reached.") from None
+        except (httpx2.InvalidURL, UnicodeError, ValueError):
+            raise FetchFailed("is no URL that can be fetched.") from None
+
+    async def _followed(self, transport: httpx2.AsyncBaseTransport, url: httpx2.URL, limit: int) -> Fetched:
+        for _ in range(self._extent.redirects + 1):
+            answer = await self._asked(transport, url)
+            try:
+                location = answer.headers.get("location")
+                if answer.status_code not in _REDIRECTS or not location:
+                    return await _whole(url, answer, limit)
+            finally:
+                await answer.aclose()
+            url = url.join(location)
+        raise FetchFailed(f"leads on more than {self._extent.redirects} times.")
+
+    async def _asked(self, transport: httpx2.AsyncBaseTransport, url: httpx2.URL) -> httpx2.Response:
+        """The beginning of the answer, from the first checked address that takes a connection."""
+        if url.scheme not in ("http", "https") or not url.host:
+            raise FetchFailed("leads to something that is not http or https.")
+        if url.userinfo:
+            raise FetchFailed("has credentials in it; those are not sent.")
+        *others, last = await self._reach.addresses(url.host, url.port or (443 if url.scheme == "https" else 80))
+        for address in others:
+            try:
+                return await transport.handle_async_request(_pinned(url, address))
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                continue
+        return await transport.handle_async_request(_pinned(url, last))
+
+
+def _pinned(url: httpx2.URL, address: str) -> httpx2.Request:
+    """To the address that was checked; the names in TLS and headers stay the host's."""
+    headers = {"accept": "*/*", "accept-encoding": "gzip", "user-agent": "graphnexus", "connection": "close"}
+    request = httpx2.Request("GET", url, headers=headers)
+    timeout = httpx2.Timeout(None, connect=_CONNECT_S).as_dict()  # the whole has a limit of its own
+    extensions = {"timeout": timeout, "sni_hostname": url.host}
+    return httpx2.Request("GET", url.copy_with(host=address), headers=request.headers, extensions=extensions)
+
+
+async def _whole(url: httpx2.URL, answer: httpx2.Response, limit_bytes: int) -> Fetched:
+    if answer.status_code != 200:
+        raise FetchFailed(f"answered with HTTP status {answer.status_code}.")
+    declared = answer.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit_bytes:
+        raise FetchFailed(_too_large(limit_bytes))
+    encoding = answer.headers.get("content-encoding", "").strip().lower()
+    if encoding in _PLAIN:
+        pieces = answer.aiter_raw()
+    elif encoding in _COMPRESSED:
+        pieces = _unpacked(answer.aiter_raw())
+    else:
+        raise FetchFailed("is compressed in a way that was not asked for.")
+    content = bytearray()
+    async for piece in pieces:
+        content += piece
+        if len(content) > limit_bytes:
+            raise FetchFailed(_too_large(limit_bytes))
+    media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return Fetched(str(url), bytes(content), media_type, _filename(url, answer.headers.get("content-disposition", "")))
+
+
+async def _unpacked(packed: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """In pieces of a bounded size, however much one of the packed pieces swells to."""
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib
+    try:
+        async for piece in packed:
+            while piece and not unpacker.eof:
+                yield unpacker.decompress(piece, _UNPACK_BYTES)
+                piece = unpacker.unconsumed_tail
+    except zlib.error:
+        raise FetchFailed("is compressed, and damaged.") from None
+    if not unpacker.eof:
+        raise FetchFailed("is compressed, and ends too early.")
+
+
+def _too_large(limit_bytes: int) -> str:
+    return f"is larger than {limit_bytes} bytes."
+
+
+def _filename(url: httpx2.URL, disposition: str) -> str:
+    said = _FILENAME.search(disposition)
+    named: Sequence[str] = unquote(said.group(1) if said else url.path).replace("\\", "/").split("/")
+    return named[-1].strip()

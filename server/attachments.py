@@ -1,0 +1,40 @@
+"""How files and images of requests are found and read, by the settings."""
+
+from collections.abc import AsyncIterator
+
+from graph.attachments import Attachments
+from graph.errors import NotFound
+from graph.files import File, Files
+from nodes.documents.parser import Confines, Documents
+from nodes.documents.resolver import Resolver, Telling
+from nodes.documents.sources import Sources
+from nodes.fetching import Extent, Fetcher
+from nodes.reach import Reach
+from server.settings import Settings
+
+
+class NoFiles:
+    """Of a server that keeps none yet."""
+
+    async def find(self, owner: str, id: str) -> File | None:
+        return None
+
+    async def read(self, owner: str, id: str) -> AsyncIterator[bytes]:
+        raise NotFound(f"File with id '{id}' not found.")
+        yield b""
+
+
+def attachments_of(settings: Settings, files: Files, alone: bool) -> Attachments:
+    """`alone`: only this machine can reach the server, and without a key."""
+    private = settings.fetch_allow_private
+    reach = Reach(alone and private is None, bool(private), settings.fetch_allowed_hosts)
+    fetcher = Fetcher(reach, Extent(settings.input_bytes, settings.fetch_timeout_s))
+    telling = Telling(
+        files=settings.input_files,
+        image_urls=settings.image_urls,
+        limit_bytes=settings.input_bytes,
+        file_chars=settings.input_file_chars,
+        limit_chars=settings.input_chars,
+    )
+    documents = Documents(Confines(settings.document_timeout_s, settings.document_memory_bytes))
+    return Resolver(Sources(files, fetcher), documents, telling)
