@@ -6,6 +6,7 @@ from graph.seal import Seal
 from nodes.container.containers import Containers
 from nodes.container.making import Maker
 from nodes.container.port import Rooms, Rules, Skills
+from nodes.sandbox.port import Room
 from server.settings import Settings
 
 
@@ -21,8 +22,13 @@ def rules_of(settings: Settings) -> Rules:
     )
 
 
+def room_of(settings: Settings) -> Room:
+    """What a container may use that asks for nothing more: sandboxes like this are kept ready."""
+    return Room(disk_bytes=settings.sandbox_disk_bytes, processes=settings.sandbox_processes)
+
+
 def maker_of(settings: Settings, seal: Seal, files: Files, skills: Skills | None = None) -> Maker:
-    return Maker(seal, rules_of(settings), files, skills, settings.sandbox_disk_bytes)
+    return Maker(seal, rules_of(settings), files, skills, room_of(settings))
 
 
 def containers_of(

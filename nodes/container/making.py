@@ -1,6 +1,7 @@
 """What a declaration makes: a container that is not there yet, or the choice of one that is."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from graph.containers import Container, Fresh, MemoryLimit
@@ -20,13 +21,14 @@ IDLE_MINUTES = 20
 class Maker:
     """Makes containers of declarations that were checked."""
 
-    def __init__(self, seal: Seal, rules: Rules, files: Files, skills: Skills | None, limit_bytes: int) -> None:
-        """`limit_bytes`: of all files of one container."""
+    def __init__(self, seal: Seal, rules: Rules, files: Files, skills: Skills | None, plain: Room) -> None:
+        """`plain`: what a container may use that asks for nothing more; its disk bounds the files of every one."""
         self._seal = seal
         self._rules = rules
         self._files = files
         self._skills = skills
-        self._limit_bytes = limit_bytes
+        self._plain = plain
+        self._limit_bytes = plain.disk_bytes
 
     async def made(self, owner: str, declared: Json, param: str = "") -> Container:
         """Not kept yet. Raises `RequestError` below `param`."""
@@ -59,7 +61,7 @@ class Maker:
         if container.domains:
             network = Network(tuple(container.domains), tuple(Secret(*secret) for secret in self._secrets(container)))
         memory = min(_bytes(container.memory_limit), self._rules.memory_max_bytes)
-        return Room(memory_bytes=memory, disk_bytes=self._limit_bytes, network=network)
+        return replace(self._plain, memory_bytes=memory, network=network)
 
     async def found(self, owner: str, file_ids: Sequence[str], param: str = "file_ids") -> Sequence[File]:
         """The files of these ids. Raises `RequestError` for one that is not there or does not fit."""
