@@ -35,7 +35,7 @@ studio: .venv/.dev
 
 setup: .venv/.serve
 
-test: .venv/.dev .venv-mcp/.stamp $(NODE_MODULES)
+test: .venv/.dev .venv-mcp/.stamp .venv-sandbox/.stamp $(NODE_MODULES)
 	$(BIN)/pytest $(ARGS)
 
 faults: .venv/.dev
@@ -57,7 +57,7 @@ bench: .venv/.dev
 	$(BIN)/python -m evals.bench $(ARGS)
 
 clean:
-	rm -rf .venv .venv-mcp tests/clients/node_modules .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-mcp .venv-sandbox tests/clients/node_modules .pytest_cache .ruff_cache .hypothesis
 
 # --inexact: serving never takes the development tools away again.
 .venv/.serve: $(LOCK) | $(BIN)/uv
@@ -78,6 +78,11 @@ $(BIN)/uv: | bootstrap.py
 .venv-mcp/.stamp: tests/mcp/servers/servers.txt | .venv/.dev
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-mcp
 	$(BIN)/uv pip sync --quiet --python .venv-mcp $<
+	@touch $@
+
+# The Python of sandboxes, as `graphnexus sandbox install` makes it.
+.venv-sandbox/.stamp: nodes/sandbox/packages.txt | .venv/.dev
+	$(BIN)/graphnexus sandbox install --data-dir .venv-sandbox
 	@touch $@
 
 tests/clients/node_modules/.stamp: tests/clients/package-lock.json tests/clients/package.json

@@ -1,6 +1,7 @@
 """What a person who starts the server is told."""
 
 import asyncio
+import shutil
 
 from server import __version__
 from server.house import House
@@ -24,11 +25,22 @@ async def show(settings: Settings, address: str, house: House) -> None:
     names = await _models(house)
     print(f"Models: {_listed(names)}")
     print(f"Data:   {settings.database if settings.database_url else settings.directory}")
+    if lacks_packages(settings):
+        print("Code:   runs without numpy, pandas and the like; `graphnexus sandbox install` prepares them")
     if settings.workers > 1:
         print(f"Serving with {settings.workers} processes")
     keyed = settings.api_keys or await house.store.keys.list()
     model = names[0] if names else "MODEL"
     print(_EXAMPLE.format(base_url=base_url, key="YOUR KEY" if keyed else "any", model=model), flush=True)
+
+
+def lacks_packages(settings: Settings) -> bool:
+    """Whether code can be run here, and would find no packages."""
+    from nodes.sandbox import interpreter
+
+    if settings.sandbox not in ("auto", "bwrap") or settings.sandbox_python or not shutil.which("bwrap"):
+        return False
+    return interpreter.prepared(settings.directory / "sandbox") is None
 
 
 async def _models(house: House) -> list[str]:
