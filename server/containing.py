@@ -6,7 +6,7 @@ from graph.seal import Seal
 from nodes.container.containers import Containers
 from nodes.container.making import Maker
 from nodes.container.port import Rooms, Rules, Skills
-from nodes.sandbox.port import Room
+from server.rooms import room_of
 from server.settings import Settings
 
 
@@ -20,11 +20,6 @@ def rules_of(settings: Settings) -> Rules:
         grace_s=settings.shutdown_grace_s,
         memory_max_bytes=int(settings.container_memory_max.removesuffix("g")) << 30,
     )
-
-
-def room_of(settings: Settings) -> Room:
-    """What a container may use that asks for nothing more: sandboxes like this are kept ready."""
-    return Room(disk_bytes=settings.sandbox_disk_bytes, processes=settings.sandbox_processes)
 
 
 def maker_of(settings: Settings, seal: Seal, files: Files, skills: Skills | None = None) -> Maker:

@@ -1,0 +1,20 @@
+"""Promises of containers; see `contract.py`."""
+
+from tests.contract import promises
+
+CONTAINERS = promises(
+    "§8.5, §14; docs/containers.md",
+    """
+    containers.calls            Calls in a container come one after another and share its files and variables.
+    containers.conflict         Files that callers and code change at the same time are all kept; the later one wins.
+    containers.idle             An idle sandbox goes; files and variables come back with the next call.
+    containers.restart          A server that is stopped leaves files and variables to the next.
+    containers.killed           Of a killed server the files are there, and variables that are lost are told to be.
+    containers.handover         Another server on the database is handed a container, variables and all.
+    containers.deleted          A deleted container is gone at once: what runs in it, on whatever server, its bytes.
+    containers.limit            At most so many sandboxes live; the one idle longest gives way.
+    containers.cancelled        What a cancelled call has made is kept.
+    containers.full             Files that do not fit are not kept, and the model is told.
+    containers.whole            Of a file that was never whole nothing is seen, and nothing is left.
+    """,
+)
