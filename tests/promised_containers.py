@@ -15,6 +15,14 @@ CONTAINERS = promises(
     containers.limit            At most so many sandboxes live; the one idle longest gives way.
     containers.cancelled        What a cancelled call has made is kept.
     containers.full             Files that do not fit are not kept, and the model is told.
+    containers.auto             `auto` goes on in the newest container of the conversation that fits, or makes one.
+    containers.reference        A container is named by its id; another owner's is not found.
+    containers.inputs           Files that a declaration or a message names are in `/mnt/data`, put there once.
+    containers.declared         A declaration that cannot be is a 400 that names its place.
+    containers.refused          What this server does not give is a 400 that names the place, and the setting.
+    containers.secrets          Secrets for domains are kept sealed and never echoed.
+    containers.paths            Whatever callers and code call files, they stay beneath `/mnt/data`.
+    containers.old              Containers that were not used for long go, bytes and all.
     containers.whole            Of a file that was never whole nothing is seen, and nothing is left.
     """,
 )
