@@ -8,12 +8,17 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from server import approvals, conversations, gateway, operations, responses, websocket
+<<<<<<<
+from server import approvals, containers, conversations, gateway, operations, responses, websocket
+=======
+from server import approvals, conversations, files, gateway, operations, responses, uploads, websocket
+>>>>>>>
 from server.http import RequestId, handle_failures
 from server.metrics import Measured, Metrics
 from server.openapi import definitions
 from server.opening import open_house
 from server.settings import Settings, shared_metrics
+from server.wire.file import CreateUpload
 from server.wire.request import AddItems, CreateConversation, CreateResponse
 
 
@@ -37,7 +42,11 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.allowed_origins:
         every, pages = ["*"], settings.allowed_origins
         app.add_middleware(CORSMiddleware, allow_origins=pages, allow_methods=every, allow_headers=every)
-    for module in (websocket, responses, conversations, approvals, gateway, operations):
+<<<<<<<
+    for module in (websocket, responses, conversations, containers, approvals, gateway, operations):
+=======
+    for module in (websocket, responses, conversations, approvals, files, uploads, gateway, operations):
+>>>>>>>
         app.include_router(module.router)
     _describe(app)
     return app
@@ -50,7 +59,7 @@ def _describe(app: FastAPI) -> None:
     def described() -> dict[str, Any]:
         document = plain()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas.update(definitions(CreateResponse, CreateConversation, AddItems))
+        schemas.update(definitions(CreateResponse, CreateConversation, AddItems, CreateUpload))
         return document
 
     app.openapi = described

@@ -13,6 +13,11 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     "include[]": {"description": "Fields to show beside.", "schema": {"type": "array", "items": {"type": "string"}}},
     "stream": {"description": "Read the events.", "schema": {"type": "boolean", "default": False}},
     "starting_after": {"description": "The number of the last event seen.", "schema": {"type": "integer"}},
+<<<<<<<
+    "name": {"description": "Only those of this name.", "schema": {"type": "string"}},
+=======
+    "purpose": {"schema": {"type": "string"}},
+>>>>>>>
     "status": {"schema": {"type": "string", "enum": ["pending", "approved", "denied"], "default": "pending"}},
     "Idempotency-Key": {
         "in": "header", "description": "The same key once more gives the same response.", "schema": {"type": "string"}
@@ -25,6 +30,13 @@ def takes(model: type[BaseModel]) -> dict[str, Any]:
     schema = _schema(model)
     schema.pop("$defs", None)
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def takes_form(file: str, *fields: str) -> dict[str, Any]:
+    """`openapi_extra` of an endpoint that takes a form with a file."""
+    shapes: dict[str, Any] = {file: {"type": "string", "format": "binary"}, **{f: {"type": "string"} for f in fields}}
+    schema = {"type": "object", "properties": shapes, "required": [file, *fields]}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
 def asks(*names: str) -> dict[str, Any]:
