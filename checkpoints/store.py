@@ -40,6 +40,8 @@ class Store:
     approvals: Approvals
     credentials: Credentials
     containers: Containers
+    #: For what keeps bytes beside its rows.
+    database: Database
     #: Figures of its connections, for metrics; of a file none.
     pool: Callable[[], dict[str, int]]
 
@@ -64,6 +66,7 @@ def store_on(database: Database, feed: Feed, cache: LogCache, version: str) -> S
         approvals=Approvals(database),
         credentials=Credentials(database),
         containers=Containers(database, feed, worker),
+        database=database,
         retention=Retention(database, checkpoints, responses, conversations),
         pool=database.pool,
     )

@@ -1,27 +1,13 @@
 """How files and images of requests are found and read, by the settings."""
 
-from collections.abc import AsyncIterator
-
 from graph.attachments import Attachments
-from graph.errors import NotFound
-from graph.files import File, Files
+from graph.files import Files
 from nodes.documents.parser import Confines, Documents
 from nodes.documents.resolver import Resolver, Telling
 from nodes.documents.sources import Sources
 from nodes.fetching import Extent, Fetcher
 from nodes.reach import Reach
 from server.settings import Settings
-
-
-class NoFiles:
-    """Of a server that keeps none yet."""
-
-    async def find(self, owner: str, id: str) -> File | None:
-        return None
-
-    async def read(self, owner: str, id: str) -> AsyncIterator[bytes]:
-        raise NotFound(f"File with id '{id}' not found.")
-        yield b""
 
 
 def attachments_of(settings: Settings, files: Files, alone: bool) -> Attachments:

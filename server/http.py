@@ -121,9 +121,9 @@ def page_of(items: list[Json], query: Any) -> Json:
     return first_of(ordered[: limit + 1], wanted)
 
 
-def page_wanted(query: Any) -> Page:
+def page_wanted(query: Any, longest: int = 100, default: int = 20) -> Page:
     """Raises `RequestError`."""
-    return Page(_limit(query.get("limit")), _order(query.get("order")), query.get("after") or None)
+    return Page(_limit(query.get("limit"), longest, default), _order(query.get("order")), query.get("after") or None)
 
 
 def include_of(query: QueryParams) -> list[str]:
@@ -147,11 +147,11 @@ def first_of(items: list[Json], page: Page) -> Json:
     }
 
 
-def _limit(given: str | None) -> int:
+def _limit(given: str | None, longest: int, default: int) -> int:
     if given is None:
-        return 20
-    if not (given.isascii() and given.isdigit() and 1 <= int(given) <= 100):
-        message = f"Invalid 'limit': expected an integer from 1 to 100, but got '{given[:20]}' instead."
+        return default
+    if not (given.isascii() and given.isdigit() and len(given) < 10 and 1 <= int(given) <= longest):
+        message = f"Invalid 'limit': expected an integer from 1 to {longest}, but got '{given[:20]}' instead."
         raise RequestError(message, param="limit", code="invalid_value")
     return int(given)
 

@@ -1,7 +1,9 @@
-"""`multipart/form-data` with one file in it, whose bytes are handed on as they come and never held."""
+"""`multipart/form-data` read as it comes: fields are short and kept, files handed on piece by piece, never held."""
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from typing import Any
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -9,146 +11,174 @@ from starlette.requests import ClientDisconnect, Request
 
 from graph.errors import RequestError
 
-#: Of all that is not the file: fields, and headers of parts.
-_FIELD_BYTES = 64 << 10
-_PARTS = 100
-_BOUNDARY_BYTES = 200
-_PIECE_BYTES = 1 << 20
+#: Of a field that is no file, of all parts, and of one header of a part.
+_FIELD_BYTES, _PARTS, _HEADER_BYTES = 1 << 20, 1000, 8 << 10
+_WRONG = "The body of the request is no valid 'multipart/form-data'"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a form; its pieces can be read once, before the next part is asked for."""
+
+    name: str
+    #: None: it is a field.
+    filename: str | None
+    media_type: str | None
+    pieces: AsyncIterator[bytes]
+
+    async def text(self) -> str:
+        """Of a field. Raises `RequestError` when it is too long, or no UTF-8."""
+        content = bytearray()
+        async for piece in self.pieces:
+            content += piece
+            if len(content) > _FIELD_BYTES:
+                message = f"Invalid '{self.name[:100]}': too long."
+                raise RequestError(message, param=self.name[:100], code="string_above_max_length")
+        try:
+            return content.decode().replace("\0", "")
+        except UnicodeDecodeError:
+            message = f"Invalid '{self.name[:100]}': expected UTF-8."
+            raise RequestError(message, param=self.name[:100], code="invalid_value") from None
+
+
+class Form:
+    """A form with one file. `fields` has those before the file; those behind it are there when `chunks` has ended."""
+
+    def __init__(self, fields: dict[str, str], file: Part, rest: AsyncIterator[Part]) -> None:
+        self.fields = fields
+        #: As the caller says it; not fit to be a path.
+        self.filename = file.filename or ""
+        self.content_type = file.media_type or ""
+        self._file = file
+        self._rest = rest
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """The file, to be read once. Raises `RequestError` when the body ends too soon, or is wrong after it."""
+        async for piece in self._file.pieces:
+            yield piece
+        async for part in self._rest:
+            if part.name == self._file.name:
+                raise RequestError("The form has more than one file.", param=self._file.name)
+            self.fields[part.name] = await part.text()
 
 
 def is_form(request: Request) -> bool:
     return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
-async def form_of(request: Request, name: str = "file") -> "Form":
+async def form_of(request: Request, name: str = "file") -> Form:
     """The form of a request, read up to its file, which stands in the field `name`. Raises `RequestError`."""
+    fields: dict[str, str] = {}
+    parts = parts_of(request)
+    async for part in parts:
+        if part.name == name:
+            return Form(fields, part, parts)
+        fields[part.name] = await part.text()
+    message = f"Missing required parameter: '{name}'."
+    raise RequestError(message, param=name, code="missing_required_parameter")
+
+
+async def parts_of(request: Request) -> AsyncGenerator[Part]:
+    """The parts of a form in their order; what of a part was not read is passed over. Raises `RequestError`."""
     kind, options = parse_options_header(request.headers.get("content-type"))
-    boundary = options.get(b"boundary", b"")
-    if kind != b"multipart/form-data" or not 0 < len(boundary) <= _BOUNDARY_BYTES:
-        raise RequestError("Expected a body of the type multipart/form-data, with a boundary.")
-    form = Form(request.stream(), boundary, name)
-    await form.begin()
-    return form
+    if kind != b"multipart/form-data" or not options.get(b"boundary"):
+        raise RequestError("The body must be 'multipart/form-data' with a boundary.", code="invalid_type")
+    feed = _Feed(request, options[b"boundary"])
+    count = 0
+    while (headers := await feed.next_part()) is not None:
+        count += 1
+        if count > _PARTS:
+            raise RequestError(f"A form may have at most {_PARTS} parts.")
+        yield _part(headers, feed)
+    await feed.pass_over()
 
 
-class Form:
-    """`fields` has those that stand before the file; those behind it are there when `chunks` has ended."""
-
-    def __init__(self, body: AsyncIterator[bytes], boundary: bytes, name: str) -> None:
-        self.fields: dict[str, str] = {}
-        #: As the caller says it; not fit to be a path.
-        self.filename = ""
-        self.content_type = ""
-        self._body = body
-        self._name = name
-        self._part = _Part()
-        self._parts = 0
-        self._field_bytes = 0
-        self._pieces: deque[bytes] = deque()
-        self._begun = self._whole = False
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._on_part,
-                "on_header_field": self._on_header_name,
-                "on_header_value": self._on_header_value,
-                "on_header_end": self._on_header_end,
-                "on_headers_finished": self._on_headers,
-                "on_part_data": self._on_data,
-                "on_part_end": self._on_part_end,
-                "on_end": self._on_end,
-            },
-        )
-
-    async def begin(self) -> None:
-        """Read up to the file. Raises `RequestError` when there is none."""
-        while not self._begun:
-            if not await self._read_on():
-                message = f"Missing required parameter: '{self._name}'."
-                raise RequestError(message, param=self._name, code="missing_required_parameter")
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The file, to be read once. Raises `RequestError` when the body ends too soon."""
-        more = True
-        while more:
-            while self._pieces:
-                yield self._pieces.popleft()
-            more = await self._read_on()
-
-    async def _read_on(self) -> bool:
-        """Take the next bytes of the body; False at its end."""
-        try:
-            chunk = await anext(self._body, None)
-        except ClientDisconnect:
-            raise RequestError("The connection was closed before the request body had come.") from None
-        if chunk is None:
-            if not self._whole:
-                raise RequestError("The multipart body ends before its last boundary.")
-            return False
-        try:
-            self._parser.write(chunk)
-        except FormParserError as error:
-            raise RequestError(f"We could not parse the multipart body of your request: {error}.") from error
-        return True
-
-    # ------------------------------------------------------------ what the parser finds
-
-    def _on_part(self) -> None:
-        self._parts += 1
-        if self._parts > _PARTS:
-            raise RequestError(f"The form has more than {_PARTS} parts.")
-        self._part = _Part()
-
-    def _on_header_name(self, data: bytes, start: int, end: int) -> None:
-        self._part.header += data[start:end].lower()
-
-    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._part.value += data[start:end]
-
-    def _on_header_end(self) -> None:
-        self._part.headers[bytes(self._part.header)] = bytes(self._part.value)
-        self._part.header.clear()
-        self._part.value.clear()
-
-    def _on_headers(self) -> None:
-        part = self._part
-        _, options = parse_options_header(part.headers.get(b"content-disposition"))
-        part.name = _text(options.get(b"name", b""))
-        part.is_file = part.name == self._name
-        if part.is_file and self._begun:
-            raise RequestError("The form has more than one file.", param=self._name)
-        if part.is_file:
-            self._begun = True
-            self.filename = _text(options.get(b"filename", b""))
-            self.content_type = _text(part.headers.get(b"content-type", b""))
-
-    def _on_data(self, data: bytes, start: int, end: int) -> None:
-        if self._part.is_file:
-            self._pieces.extend(data[at : min(at + _PIECE_BYTES, end)] for at in range(start, end, _PIECE_BYTES))
-            return
-        self._field_bytes += end - start
-        if self._field_bytes > _FIELD_BYTES:
-            raise RequestError(f"The fields of the form are larger than {_FIELD_BYTES} bytes together.")
-        self._part.content += data[start:end]
-
-    def _on_part_end(self) -> None:
-        if not self._part.is_file:
-            self.fields[self._part.name] = _text(bytes(self._part.content))
-
-    def _on_end(self) -> None:
-        self._whole = True
-
-
-class _Part:
-    """The part that is being read."""
-
-    def __init__(self) -> None:
-        self.name = ""
-        self.is_file = False
-        self.headers: dict[bytes, bytes] = {}
-        self.header, self.value, self.content = bytearray(), bytearray(), bytearray()
+def _part(headers: dict[bytes, bytes], feed: "_Feed") -> Part:
+    _, options = parse_options_header(headers.get(b"content-disposition", b""))
+    name, filename = options.get(b"name"), options.get(b"filename")
+    if name is None:
+        raise RequestError(f"{_WRONG}: a part has no name.")
+    return Part(
+        _text(name),
+        None if filename is None else _text(filename),
+        headers.get(b"content-type", b"").decode(errors="replace") or None,
+        feed.pieces(),
+    )
 
 
 def _text(said: bytes) -> str:
     """Whatever it is, it can be stored."""
     return said.decode(errors="replace").replace("\0", "")
+
+
+class _Feed:
+    """Feeds the parser, and queues what it finds: (what, content)."""
+
+    def __init__(self, request: Request, boundary: bytes) -> None:
+        self._stream = request.stream()
+        self._found: deque[tuple[str, bytes]] = deque()
+        self._ended = False
+        callbacks: Any = {f"on_{what}": self._noted(what) for what in ("headers_finished", "part_end", "end")}
+        callbacks |= {f"on_{what}": self._heard(what) for what in ("header_field", "header_value", "part_data")}
+        callbacks["on_header_end"] = self._noted("header_end")
+        self._parser = MultipartParser(boundary, callbacks, max_header_size=_HEADER_BYTES)
+
+    def _noted(self, what: str) -> Any:
+        return lambda: self._found.append((what, b""))
+
+    def _heard(self, what: str) -> Any:
+        def hear(content: bytes, start: int, end: int) -> None:
+            self._found.append((what, content[start:end]))
+
+        return hear
+
+    async def next_part(self) -> dict[bytes, bytes] | None:
+        """The headers of the next part; None when there is none."""
+        headers: dict[bytes, bytes] = {}
+        name, value = b"", b""
+        while True:
+            what, content = await self._next()
+            match what:
+                case "header_field":
+                    name += content
+                case "header_value":
+                    value += content
+                case "header_end":
+                    headers[name.lower()] = value
+                    name, value = b"", b""
+                case "headers_finished":
+                    return headers
+                case "end":
+                    return None
+                case _:
+                    pass  # the rest of a part that nobody has read
+
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        while True:
+            what, content = await self._next()
+            if what == "part_end":
+                return
+            if what == "part_data":
+                yield content
+
+    async def pass_over(self) -> None:
+        """Read what follows the last boundary, so that the connection can be used again."""
+        async for _ in self._stream:
+            pass
+
+    async def _next(self) -> tuple[str, bytes]:
+        while not self._found:
+            await self._feed()
+        return self._found.popleft()
+
+    async def _feed(self) -> None:
+        if self._ended:
+            raise RequestError(f"{_WRONG}: it ends in the middle.")
+        try:
+            chunk = await anext(self._stream, b"")
+            self._ended = not chunk
+            self._parser.write(chunk)
+        except ClientDisconnect:
+            raise RequestError("The connection was closed before the request body had come.") from None
+        except FormParserError as error:
+            raise RequestError(f"{_WRONG}: {str(error)[:200]}.") from None

@@ -8,19 +8,14 @@ from typing import Any
 
 from checkpoints import STORES, Store
 from checkpoints.engine import Capacity, DurableEngine
-<<<<<<<
-from checkpoints.storage import Storage
-=======
 from checkpoints.files import Files
 from checkpoints.storage import Storage
 from checkpoints.uploads import Uploads
->>>>>>>
 from graph.background import Background
 from graph.policy import Rule
 from graph.ports import HostedTool
 from graph.runner import Limits, Runner
 from nodes import HOSTED_TOOLS
-from nodes.container.containers import Containers
 from nodes.mcp.oauth.credential import Vault
 from nodes.premises import Premises
 from nodes.upstreams.discovery import discover
@@ -31,7 +26,6 @@ from server import __version__, pruning
 from server.archive import StoredArchive
 from server.attachments import attachments_of
 from server.auth import Gate
-from server.containing import containing
 from server.health import Health
 from server.house import House
 from server.keeper import Keeper, Pulse
@@ -51,31 +45,18 @@ async def open_house(settings: Settings, metrics: Metrics | None = None) -> Asyn
         files, uploads = _files(settings, store)
         models = _models(settings)
         models.warm()
-        files = NoFiles()
-        inside = containing(settings, store, Storage.at(str(settings.directory / "files")), files)
-        tools = await _tools(settings, store, inside.containers)
+        tools = await _tools(settings, store)
         runner = Runner(StoredArchive(store, metrics.kept), models, tools, seal_of(settings), _limits(settings))
-<<<<<<<
-        runner.meter, runner.attachments = metrics, attachments_of(settings, files, await _alone(settings, store))
-=======
         runner.meter = metrics
         runner.attachments = attachments_of(settings, files, await _alone(settings, store))
->>>>>>>
         background = Background(runner)
         engine = _engine(settings, store)
-<<<<<<<
-=======
         pulse = Pulse(settings.lease_s, alone=database.kind == "sqlite")
         keeper = Keeper(store, runner, background, engine, _webhooks(settings), pulse)
         tidying = pruning.run(store.retention, pruning.ages_of(settings), files.expire, uploads.expire)
         async with keeper.keeping(), metrics.refreshed(store.pool), _beside(tidying):
             try:
                 gate = Gate.of(settings, store.keys)
->>>>>>>
-        keeper = Keeper(store, runner, background, engine, _webhooks(settings), _pulse(settings))
-        tidying = pruning.run(store.retention, pruning.ages_of(settings), inside.shelf.tidy)
-        async with keeper.keeping(), inside.keeping(), metrics.refreshed(store.pool), _beside(tidying):
-            try:
                 yield House(
                     store=store,
                     runner=runner,
@@ -84,15 +65,9 @@ async def open_house(settings: Settings, metrics: Metrics | None = None) -> Asyn
                     keeper=keeper,
                     models=models,
                     tools=tools,
-<<<<<<<
-                    containers=inside.containers,
-                    shelf=inside.shelf,
-                    gate=(gate := Gate.of(settings, store.keys)),
-=======
                     files=files,
                     uploads=uploads,
                     gate=gate,
->>>>>>>
                     strict=settings.strict,
                     max_body_bytes=settings.max_body_bytes,
                     operations=_operations(settings, store, engine, metrics, gate),
@@ -137,13 +112,9 @@ async def _alone(settings: Settings, store: Store) -> bool:
     return settings.loopback and not settings.api_keys and not await store.keys.list()
 
 
-async def _tools(settings: Settings, store: Store, containers: Containers) -> list[HostedTool]:
-    premises = Premises(await _alone(settings, store), Vault(store.credentials, seal_of(settings)), containers)
+async def _tools(settings: Settings, store: Store) -> list[HostedTool]:
+    premises = Premises(await _alone(settings, store), Vault(store.credentials, seal_of(settings)))
     return [build(settings.of(kind), premises) for kind, build in HOSTED_TOOLS.items()]
-
-
-def _pulse(settings: Settings) -> Pulse:
-    return Pulse(settings.lease_s, alone=settings.database.kind == "sqlite")
 
 
 def _limits(settings: Settings) -> Limits:

@@ -2,6 +2,7 @@
 
 from tests.contract import Promise, promises
 from tests.promised_durable import DURABLE
+from tests.promised_files import FILES
 from tests.promised_security import SECURITY
 from tests.promised_servers import SERVERS
 from tests.promised_ways import WAYS
@@ -291,5 +292,5 @@ _MCP_OAUTH = promises(
 )
 PROMISES: list[Promise] = [
     *_STREAM, *_RESPONSE, *_CHAIN, *_TOOLS, *_RESOURCES, *_ERRORS, *_WORLD, *_MCP, *_SEARCH, *_GAPS,
-    *DURABLE, *SERVERS, *SECURITY, *WAYS, *_MCP_OAUTH,
+    *DURABLE, *SERVERS, *SECURITY, *WAYS, *FILES, *_MCP_OAUTH,
 ]  # fmt: skip

@@ -61,6 +61,13 @@ def test_the_examples_of_background_responses_do_what_they_say(
     assert "1" in capsys.readouterr().out
 
 
+def test_the_examples_of_files_do_what_they_say(demo: Server) -> None:
+    names: dict[str, object] = {}
+    run(blocks(ROOT / "docs/responses.md", "python")[0], demo, names)
+    for code in blocks(ROOT / "docs/files.md", "python"):
+        run(code, demo, names)
+
+
 def test_the_mcp_example_calls_a_real_server(demo: Server) -> None:
     names: dict[str, object] = {}
     run(blocks(ROOT / "docs/responses.md", "python")[0], demo, names)

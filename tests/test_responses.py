@@ -1,7 +1,6 @@
 """Responses as resources: made, read, listed, counted, compacted, deleted; their shape and their structured output."""
 
 import base64
-import json
 from typing import Any
 
 import httpx2

@@ -51,6 +51,13 @@ class Settings(BaseSettings):
     database_url: DatabaseUrl | None = None
     """Database of everything that is kept: `postgresql://user:password@host/name`, which several servers may share, or
     `sqlite:///path`. Default: SQLite in `data_dir`."""
+    storage_url: str | None = None
+    """Where the bytes of files are kept: a directory, or a URL such as `s3://bucket/prefix` that all servers on one
+    database reach. Default: `files` in `data_dir`."""
+    file_max_bytes: Bytes = 512 * 2**20
+    """Bytes of the largest file."""
+    file_quota_bytes: Bytes | None = None
+    """Bytes that all files of one owner may have together. Default: no limit."""
     database_pool: Count = 10
     """Connections to PostgreSQL that one process holds at most, beside one that listens."""
     workers: Count = 1
@@ -211,6 +218,10 @@ class Settings(BaseSettings):
     @property
     def database(self) -> Database:
         return Database.at(self.database_url) if self.database_url else Database.file(self.directory / "graphnexus.db")
+
+    @property
+    def storage(self) -> str:
+        return self.storage_url or str(self.directory / "files")
 
     def of(self, kind: str) -> dict[str, Any]:
         """The settings of one kind of tool, without the kind: `call_timeout_s` for `mcp_call_timeout_s`."""

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0002.4"
-down_revision = "0002.2"
+down_revision = "0002.3"
 branch_labels = None
 depends_on = None
 
