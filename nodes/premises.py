@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from nodes.container.containers import Containers
 from nodes.mcp.oauth.credential import Vault
 
 
@@ -11,3 +12,5 @@ class Premises:
     alone: bool
     #: Where what the operator was granted elsewhere is kept.
     vault: Vault
+    #: Where code runs.
+    containers: Containers

@@ -1,16 +1,53 @@
 """Containers are put together here, of settings and of what the house has."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from checkpoints import Store
 from checkpoints.shelf import Shelf
+from checkpoints.storage import Storage
 from graph.files import Files
-from graph.seal import Seal
 from nodes.container.containers import Containers
 from nodes.container.making import Maker
-from nodes.container.port import Rooms, Rules, Skills
-from server.rooms import room_of
+from nodes.container.port import Rules, Skills
+from nodes.sandbox import interpreter
+from nodes.sandbox.pool import Pool
+from server.rooms import interpreter_of, room_of, rooms_of
+from server.secret import seal_of
 from server.settings import Settings
 
 
-def rules_of(settings: Settings) -> Rules:
+@dataclass(frozen=True, slots=True)
+class Containing:
+    containers: Containers
+    shelf: Shelf
+    rooms: Pool
+
+    @asynccontextmanager
+    async def keeping(self) -> AsyncGenerator[None]:
+        """Look after the sandboxes; when everything that runs in them has ended, save what is in them."""
+        try:
+            async with self.containers.keeping():
+                self.rooms.fill()
+                yield
+        finally:
+            await self.rooms.close()
+
+
+def containing(
+    settings: Settings, store: Store, storage: Storage, files: Files, skills: Skills | None = None
+) -> Containing:
+    """Nothing is started yet."""
+    rules, room = _rules_of(settings), room_of(settings)
+    shelf = Shelf(store.containers, storage, room.disk_bytes)
+    maker = Maker(seal_of(settings), rules, files, skills, room)
+    rooms = rooms_of(settings)
+    packages = tuple(interpreter.packages(interpreter_of(settings)))
+    return Containing(Containers(shelf, maker, rooms, rules, packages), shelf, rooms)
+
+
+def _rules_of(settings: Settings) -> Rules:
     """Of the sandboxes that may be open, those kept ready are nobody's yet."""
     return Rules(
         call_timeout_s=settings.sandbox_call_timeout_s,
@@ -20,14 +57,3 @@ def rules_of(settings: Settings) -> Rules:
         grace_s=settings.shutdown_grace_s,
         memory_max_bytes=int(settings.container_memory_max.removesuffix("g")) << 30,
     )
-
-
-def maker_of(settings: Settings, seal: Seal, files: Files, skills: Skills | None = None) -> Maker:
-    return Maker(seal, rules_of(settings), files, skills, room_of(settings))
-
-
-def containers_of(
-    settings: Settings, shelf: Shelf, maker: Maker, rooms: Rooms, packages: tuple[str, ...] = ()
-) -> Containers:
-    """`packages`: what the Python of sandboxes has beside the standard library."""
-    return Containers(shelf, maker, rooms, rules_of(settings), packages)

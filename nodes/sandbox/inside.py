@@ -23,7 +23,9 @@ _SHARED_MEMORY_BYTES = 64 << 20
 _OPEN_FILES = 512
 #: bwrap is there twice.
 _OWN_PROCESSES = 2
-_NAMESPACES = ("--unshare-all", "--unshare-user", "--disable-userns", "--hostname", "sandbox")
+#: The program is the first process: bwrap's own one would lie open to code, and with it the pipes to the host; and
+#: what speaks to the host cannot be killed from inside.
+_NAMESPACES = ("--unshare-all", "--unshare-user", "--disable-userns", "--hostname", "sandbox", "--as-pid-1")
 _RIGHTS = ("--cap-drop", "ALL", "--uid", "1000", "--gid", "1000", "--new-session", "--die-with-parent")
 _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": HOME, "TMPDIR": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108
 #: Each session is a group of its own to the scheduler where that is turned on; niceness counts within a group only.

@@ -30,6 +30,7 @@ _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cach
            "/etc/fonts", "/proc/meminfo", "/proc/cpuinfo")  # fmt: skip
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _CHECK_S = 10.0
+_WORDS_BYTES = 4096
 #: Users nobody is (the range systemd keeps for such), one a sandbox.
 _UIDS = range(61184, 65520)
 _next_uid = itertools.cycle(random.sample(_UIDS, len(_UIDS))).__next__
@@ -108,7 +109,7 @@ class Landlock:
         try:
             process = await self.start(["/bin/sh", "-c", ":"], [], Room())
             async with asyncio.timeout(_CHECK_S):
-                await process.wait()
+                await asyncio.wait(list(self._guards))  # they hear what is said
         except (Broken, TimeoutError) as broken:
             return str(broken) or "a sandbox did not end."
         if process.returncode == 0:
@@ -164,9 +165,12 @@ def _open_to_all(need: Path) -> bool:
 
 
 async def _guard(process: Guarded, box: _Box) -> None:
+    assert process.stderr  # `guarded.start` makes it  # noqa: S101
     try:
-        await process.listen()
-        process.stopped = process.stopped or process.last_words or None
+        while said := await process.stderr.read(_WORDS_BYTES):
+            process.last_words = said.decode(errors="replace").strip()
+            process.stopped = process.stopped or process.last_words
+        await process.wait()
         await asyncio.to_thread(_removed, box.place)
     except asyncio.CancelledError:
         if process.returncode is None:

@@ -16,6 +16,8 @@ _FORK, _VFORK, _CLONE, _STOP = 1, 2, 3, 128
 #: With its tracer every tracee dies; what it starts is traced from the beginning.
 _OPTIONS = (1 << 20) | (1 << _FORK) | (1 << _VFORK) | (1 << _CLONE)
 _ALL = 0x40000000
+#: What has started is looked at so soon.
+_SOON_S = 0.02
 _GROUP_STOPS = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 
 
@@ -63,6 +65,8 @@ class Tracer:
     def _came(self, pid: int) -> None:
         """A task that is one too many takes its process with it."""
         self._tasks.add(pid)
+        if signal.getitimer(signal.ITIMER_REAL)[0] > _SOON_S:
+            signal.setitimer(signal.ITIMER_REAL, _SOON_S)
         if len(self._tasks) > self._most:
             self._tasks = {task for task in self._tasks if watch.exists(task)}
         if len(self._tasks) > self._most:

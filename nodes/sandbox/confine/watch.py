@@ -12,13 +12,15 @@ from contextlib import suppress
 from typing import Any
 
 #: Seconds between looks: while something happens, and while nothing does.
-_BUSY_S, _IDLE_S = 0.2, 1.0
+_BUSY_S, _IDLE_S = 0.05, 0.5
 #: A look takes at most this part of the time.
 _SHARE = 0.1
 #: What a name costs, beside its content.
 _ENTRY_BYTES = 1024
-#: Over the disk's limit nothing more is written; over this part more, everything is ended.
-_BEYOND = 1.5
+#: Over the disk's limit nothing more is written; over this many times as much, everything is ended.
+_BEYOND = 3
+#: Until it is heard outside why.
+_HEARD_S = 0.05
 
 
 class Watch:
@@ -56,7 +58,8 @@ class Watch:
     def _weigh(self, processes: Iterable[int]) -> None:
         used = sum(map(_size, self._places)) + sum(map(_unnamed, processes))
         if used > self._disk_bytes * _BEYOND:
-            os.write(2, b"The sandbox has written more than it may, and was ended.\n")
+            os.write(2, b"The sandbox has written more than it may.\n")
+            time.sleep(_HEARD_S)
             os._exit(1)
         if self._full or used > self._disk_bytes:
             self._full = used > self._disk_bytes

@@ -11,6 +11,8 @@ spec = spec_from_file_location("runner", _HERE / "__init__.py", submodule_search
 assert spec  # noqa: S101
 sys.modules["runner"] = module_from_spec(spec)
 
+sys.path[:] = [place for place in sys.path if place != str(_HERE)]  # code has modules of its own
+
 from runner import supervisor  # pyright: ignore[reportMissingImports]  # noqa: E402
 
 supervisor.main()  # pyright: ignore[reportUnknownMemberType]

@@ -26,7 +26,7 @@ def parsed(source: str, name: str) -> ast.Module:
             at = (error.lineno or 1) - 1
         if not _translated(lines, at):
             break
-    return ast.parse(source, name)  # which tells of the mistake as it was written
+    return ast.parse("\n".join(lines), name)  # which tells of the mistake
 
 
 def silent(source: str) -> bool:
