@@ -8,7 +8,17 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from server import approvals, conversations, files, gateway, operations, responses, uploads, websocket
+from server import (
+    approvals,
+    containers,
+    conversations,
+    files,
+    gateway,
+    operations,
+    responses,
+    uploads,
+    websocket,
+)
 from server.http import RequestId, handle_failures
 from server.metrics import Measured, Metrics
 from server.openapi import definitions
@@ -38,7 +48,9 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.allowed_origins:
         every, pages = ["*"], settings.allowed_origins
         app.add_middleware(CORSMiddleware, allow_origins=pages, allow_methods=every, allow_headers=every)
-    for module in (websocket, responses, conversations, approvals, files, uploads, gateway, operations):
+    for module in (
+        websocket, responses, conversations, containers, files, uploads, approvals, gateway, operations
+    ):  # fmt: skip
         app.include_router(module.router)
     _describe(app)
     return app

@@ -8,11 +8,13 @@ from fastapi import Request
 
 from checkpoints import Store
 from checkpoints.files import Files
+from checkpoints.shelf import Shelf
 from checkpoints.uploads import Uploads
 from graph.archive import Engine
 from graph.background import Background
 from graph.ports import HostedTool, Models
 from graph.runner import Runner
+from nodes.container.containers import Containers
 from server.auth import Gate
 from server.body import read_json
 from server.keeper import Keeper
@@ -28,6 +30,9 @@ class House:
     keeper: Keeper
     models: Models
     tools: Sequence[HostedTool]
+    containers: Containers
+    #: What is in the containers.
+    shelf: Shelf
     files: Files
     uploads: Uploads
     gate: Gate

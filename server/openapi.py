@@ -13,6 +13,7 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     "include[]": {"description": "Fields to show beside.", "schema": {"type": "array", "items": {"type": "string"}}},
     "stream": {"description": "Read the events.", "schema": {"type": "boolean", "default": False}},
     "starting_after": {"description": "The number of the last event seen.", "schema": {"type": "integer"}},
+    "name": {"description": "Only those of this name.", "schema": {"type": "string"}},
     "purpose": {"schema": {"type": "string"}},
     "status": {"schema": {"type": "string", "enum": ["pending", "approved", "denied"], "default": "pending"}},
     "Idempotency-Key": {

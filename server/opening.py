@@ -16,6 +16,7 @@ from graph.policy import Rule
 from graph.ports import HostedTool
 from graph.runner import Limits, Runner
 from nodes import HOSTED_TOOLS
+from nodes.container.containers import Containers
 from nodes.mcp.oauth.credential import Vault
 from nodes.premises import Premises
 from nodes.upstreams.discovery import discover
@@ -26,6 +27,7 @@ from server import __version__, pruning
 from server.archive import StoredArchive
 from server.attachments import attachments_of
 from server.auth import Gate
+from server.containing import containing
 from server.health import Health
 from server.house import House
 from server.keeper import Keeper, Pulse
@@ -42,21 +44,22 @@ async def open_house(settings: Settings, metrics: Metrics | None = None) -> Asyn
     metrics = metrics or Metrics(shared_metrics())
     options = {"cache_bytes": settings.cache_bytes, "pool": settings.database_pool, "version": __version__}
     async with STORES[database.kind](database.place, **options) as store:
-        files, uploads = _files(settings, store)
         models = _models(settings)
         models.warm()
-        tools = await _tools(settings, store)
+        storage = Storage.at(settings.storage)
+        files = Files(store.database, storage, settings.file_max_bytes, settings.file_quota_bytes)
+        uploads = Uploads(store.database, storage, files)
+        inside = containing(settings, store, storage, files)
+        tools = await _tools(settings, store, inside.containers)
         runner = Runner(StoredArchive(store, metrics.kept), models, tools, seal_of(settings), _limits(settings))
-        runner.meter = metrics
-        runner.attachments = attachments_of(settings, files, await _alone(settings, store))
+        runner.meter, runner.attachments = metrics, attachments_of(settings, files, await _alone(settings, store))
         background = Background(runner)
         engine = _engine(settings, store)
-        pulse = Pulse(settings.lease_s, alone=database.kind == "sqlite")
-        keeper = Keeper(store, runner, background, engine, _webhooks(settings), pulse)
-        tidying = pruning.run(store.retention, pruning.ages_of(settings), files.expire, uploads.expire)
-        async with keeper.keeping(), metrics.refreshed(store.pool), _beside(tidying):
+        keeper = Keeper(store, runner, background, engine, _webhooks(settings), _pulse(settings))
+        ages = pruning.ages_of(settings)
+        tidying = pruning.run(store.retention, ages, inside.shelf.tidy, files.expire, uploads.expire, storage.sweep)
+        async with keeper.keeping(), inside.keeping(), metrics.refreshed(store.pool), _beside(tidying):
             try:
-                gate = Gate.of(settings, store.keys)
                 yield House(
                     store=store,
                     runner=runner,
@@ -65,9 +68,11 @@ async def open_house(settings: Settings, metrics: Metrics | None = None) -> Asyn
                     keeper=keeper,
                     models=models,
                     tools=tools,
+                    containers=inside.containers,
+                    shelf=inside.shelf,
+                    gate=(gate := Gate.of(settings, store.keys)),
                     files=files,
                     uploads=uploads,
-                    gate=gate,
                     strict=settings.strict,
                     max_body_bytes=settings.max_body_bytes,
                     operations=_operations(settings, store, engine, metrics, gate),
@@ -101,20 +106,18 @@ def _models(settings: Settings) -> Registry:
     return Registry(upstreams, discover=search, patience=patience)
 
 
-def _files(settings: Settings, store: Store) -> tuple[Files, Uploads]:
-    storage = Storage.at(settings.storage)
-    files = Files(store.database, storage, settings.file_max_bytes, settings.file_quota_bytes)
-    return files, Uploads(store.database, storage, files)
-
-
 async def _alone(settings: Settings, store: Store) -> bool:
     """Whether only this machine can reach the server, and without a key."""
     return settings.loopback and not settings.api_keys and not await store.keys.list()
 
 
-async def _tools(settings: Settings, store: Store) -> list[HostedTool]:
-    premises = Premises(await _alone(settings, store), Vault(store.credentials, seal_of(settings)))
+async def _tools(settings: Settings, store: Store, containers: Containers) -> list[HostedTool]:
+    premises = Premises(await _alone(settings, store), Vault(store.credentials, seal_of(settings)), containers)
     return [build(settings.of(kind), premises) for kind, build in HOSTED_TOOLS.items()]
+
+
+def _pulse(settings: Settings) -> Pulse:
+    return Pulse(settings.lease_s, alone=settings.database.kind == "sqlite")
 
 
 def _limits(settings: Settings) -> Limits:

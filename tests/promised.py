@@ -1,8 +1,12 @@
 """The promises by section of the contract, one a line; see `contract.py`."""
 
 from tests.contract import Promise, promises
+from tests.promised_containers import CONTAINERS
 from tests.promised_durable import DURABLE
 from tests.promised_files import FILES
+from tests.promised_input_files import INPUT_FILES
+from tests.promised_running import RUNNING
+from tests.promised_sandbox import SANDBOX
 from tests.promised_security import SECURITY
 from tests.promised_servers import SERVERS
 from tests.promised_ways import WAYS
@@ -292,5 +296,5 @@ _MCP_OAUTH = promises(
 )
 PROMISES: list[Promise] = [
     *_STREAM, *_RESPONSE, *_CHAIN, *_TOOLS, *_RESOURCES, *_ERRORS, *_WORLD, *_MCP, *_SEARCH, *_GAPS,
-    *DURABLE, *SERVERS, *SECURITY, *WAYS, *FILES, *_MCP_OAUTH,
+    *DURABLE, *SERVERS, *SECURITY, *RUNNING, *SANDBOX, *WAYS, *CONTAINERS, *FILES, *_MCP_OAUTH, *INPUT_FILES,
 ]  # fmt: skip

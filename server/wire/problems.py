@@ -84,8 +84,8 @@ def _path(loc: tuple[int | str, ...], value: Any) -> list[int | str]:
     steps: list[int | str] = []
     for index, step in enumerate(loc):
         if _leads_on(value, step):
-            value = cast(Any, value[step])
-        elif not (isinstance(value, dict) and index == len(loc) - 1 and _is_field(step)):
+            value = value[step]
+        elif not (index == len(loc) - 1 and _is_missing(value, step)):
             continue
         steps.append(step)
     return steps
@@ -96,6 +96,11 @@ def _leads_on(value: Any, step: int | str) -> bool:
     if isinstance(value, list):
         return isinstance(step, int) and step < len(value)  # pyright: ignore[reportUnknownArgumentType]  # JSON
     return isinstance(value, dict) and step in value and step != cast(Json, value).get("type")
+
+
+def _is_missing(value: Any, step: int | str) -> bool:
+    """Whether it is a field that the value does not have, and not the tag by which its type was chosen."""
+    return isinstance(value, dict) and cast(Json, value).get("type") != step and _is_field(step)
 
 
 def _is_field(step: int | str) -> bool:
