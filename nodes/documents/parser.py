@@ -94,7 +94,8 @@ def _plain(content: bytes, limit_chars: int) -> Parsed:
     text = decoded(content)
     if text is None:
         raise Unreadable("is of a type that cannot be read: neither text nor a known kind of document.")
-    return Parsed([Page("", text[:limit_chars].replace("\r\n", "\n"))], len(text))
+    text = text.replace("\r\n", "\n")
+    return Parsed([Page("", text[:limit_chars])], len(text))
 
 
 @asynccontextmanager

@@ -1,0 +1,148 @@
+"""Documents and sites that want to do harm: a 400 in bounded seconds and memory, and nobody else feels it."""
+
+import base64
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from nodes.documents.parsed import Unreadable
+from nodes.documents.parser import Confines, Documents
+from nodes.fetching import Fetcher, FetchFailed
+from nodes.reach import Reach
+from tests import documents
+from tests.conftest import StartServer
+from tests.contract import promise
+from tests.documents import Hostile
+from tests.process import Server
+from tests.site import serving
+from tests.told import eventually
+from tests.upstream import Upstream
+
+Json = dict[str, Any]
+SECONDS, MEMORY_MB = 1.5, 256
+HOSTILE = {one.name: one for one in documents.hostile()}
+
+
+@pytest.fixture(scope="module")
+def strict(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    limits = {"GRAPHNEXUS_DOCUMENT_TIMEOUT_S": f"{SECONDS}", "GRAPHNEXUS_DOCUMENT_MEMORY_BYTES": f"{MEMORY_MB << 20}"}
+    ours = Server(tmp_path_factory.mktemp("strict"), upstream.url, **limits).start()
+    yield ours
+    ours.stop()
+
+
+def asked(server: Server, model: str, one: Hostile) -> httpx2.Response:
+    part = {"type": "input_file", "filename": one.name, "file_data": base64.b64encode(one.content).decode()}
+    body = {"model": model, "input": [{"role": "user", "content": [part]}]}
+    return httpx2.post(f"{server.url}/responses", json=body, timeout=30)
+
+
+def memory_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def readers(pid: int) -> list[int]:
+    """Processes that a server has read documents in."""
+    found = [
+        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
+    return [child for child in found if b"documents/reading.py" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+@promise("input_file.hostile")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_document_is_refused_in_bounded_time_and_memory(strict: Server, model: str, name: str) -> None:
+    before, began = memory_mb(strict.pid), time.monotonic()
+    answer = asked(strict, model, HOSTILE[name])
+    seconds, grown_mb = time.monotonic() - began, memory_mb(strict.pid) - before
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (400, "input[0].content[0].file_data")
+    assert error["code"] == ("invalid_value" if name == "locked.pdf" else "unsupported_file")
+    assert name in error["message"] and HOSTILE[name].said in error["message"]
+    assert seconds < SECONDS + 2
+    assert grown_mb < 40
+    assert not readers(strict.pid)
+
+
+@promise("input_file.unharmed")
+def test_others_are_answered_at_once_while_documents_are_read(strict: Server, model: str) -> None:
+    reading = [threading.Thread(target=asked, args=(strict, model, HOSTILE["slow.html"])) for _ in range(2)]
+    for thread in reading:
+        thread.start()
+    eventually(lambda: 1 / len(readers(strict.pid)), ZeroDivisionError)
+    took = list[float]()
+    with httpx2.Client() as client:
+        for _ in range(20):
+            began = time.monotonic()
+            assert client.get(f"{strict.origin}/health").status_code == 200
+            took.append(time.monotonic() - began)
+    assert sorted(took)[10] < 0.1
+    for thread in reading:
+        thread.join(20)
+
+
+@promise("input_file.orphans")
+def test_a_reading_process_dies_with_its_server(start_server: StartServer, model: str) -> None:
+    ours = start_server()
+    threading.Thread(target=_asked_in_vain, args=(ours, model), daemon=True).start()
+    pid = eventually(lambda: readers(ours.pid)[0], IndexError)
+    ours.kill()
+
+    def gone() -> None:
+        if (status := Path(f"/proc/{pid}/status")).exists():
+            assert "State:\tZ" in status.read_text()
+
+    eventually(gone, AssertionError)
+
+
+def _asked_in_vain(server: Server, model: str) -> None:
+    try:
+        asked(server, model, HOSTILE["slow.html"])
+    except httpx2.HTTPError:
+        return
+
+
+@promise("input_file.hostile")
+async def test_reading_starts_at_once_and_holds_to_its_memory() -> None:
+    took = list[float]()
+    for _ in range(5):
+        began = time.monotonic()
+        with pytest.raises(Unreadable):
+            await Documents().parse(HOSTILE["archive.zip"].content, "a.zip", 10)
+        took.append(time.monotonic() - began)
+    assert min(took) < 0.15
+    with pytest.raises(Unreadable, match="memory"):
+        await Documents(Confines(memory_bytes=64 * 2**20)).parse(documents.word("x" * 40_000_000), "a.docx", 10)
+
+
+@promise("input_file.reach")
+async def test_a_name_that_changes_its_mind_is_met_where_it_was_checked_and_then_refused() -> None:
+    answers = ["127.0.0.1", "127.0.0.1", "169.254.169.254"]
+
+    async def fickle(host: str, port: int) -> list[str]:
+        return [answers.pop(0)]
+
+    fetcher = Fetcher(Reach(loopback=True, resolve=fickle))
+    with serving() as site:
+        site.has("/a.txt", b"a")
+        found = await fetcher.fetch(site.url("/a.txt", "fickle.example"))
+        assert (found.content, site.hosts, len(answers)) == (b"a", {f"fickle.example:{site.port}"}, 2)
+        with pytest.raises(FetchFailed, match="not on the public internet"):
+            await fetcher.fetch(site.url("/to?url=/a.txt", "fickle.example"))
+    assert not answers
+
+
+@promise("input_file.fetch_limits")
+@pytest.mark.parametrize("encoding", ["br", "gzip", "zstd", "gzip, gzip"])
+async def test_what_is_packed_oddly_is_not_taken(encoding: str) -> None:
+    with serving() as site:
+        url = site.has("/a.txt", b"\x1f\x8b\x08 nothing", content_encoding=encoding)
+        with pytest.raises(FetchFailed, match="compressed"):
+            await Fetcher(Reach(loopback=True)).fetch(url)
