@@ -9,6 +9,8 @@ WAYS = promises(
     landlock.escapes            Without namespaces too, code sees and touches nothing of the host, and has no sockets.
     landlock.limits             Memory, disk and processes of one sandbox are bounded there too; it goes on when it can.
     landlock.end                Whatever code has started ends with its sandbox, and with a server that is killed.
+    docker.reasons              Without engine or image it is said what would help; nothing is fetched unasked.
+    docker.sandbox              A container has no network and no rights; it ends with its sandbox.
     network.allowed             Code reaches the allowed domains over HTTP and HTTPS, and nothing else.
     network.private             An allowed name that leads to a private address is refused; the address checked is used.
     network.limits              What one sandbox moves and keeps open over the network is bounded.

@@ -10,6 +10,7 @@ from typing import Literal
 from graph.errors import RequestError
 from nodes.reach import Reach
 from nodes.sandbox.bwrap import Bwrap
+from nodes.sandbox.docker import PYTHON, Docker
 from nodes.sandbox.landlock import Landlock
 from nodes.sandbox.local import LocalSandboxes
 from nodes.sandbox.mapped import MappedSandboxes
@@ -43,19 +44,26 @@ class Wanted:
 
 def chosen(wanted: Wanted) -> "Choice":
     """The ways that are wanted, in the order they are tried; nothing is started yet."""
-    made: dict[str, Callable[[Wanted], Sandboxes]] = {"bwrap": _bwrap, "landlock": _landlock}
+    made: dict[str, Callable[[Wanted], Sandboxes]] = {"bwrap": _bwrap, "landlock": _landlock, "docker": _docker}
     if wanted.way == "off":
         return Choice([])
     return Choice([make(wanted) for name, make in made.items() if wanted.way in ("auto", name)])
 
 
 def _bwrap(wanted: Wanted) -> Sandboxes:
-    reach = Reach(loopback=wanted.allow_private, private=wanted.allow_private)
-    return LocalSandboxes(Bwrap(), wanted.interpreter, wanted.limit, Exits(reach))
+    return LocalSandboxes(Bwrap(), wanted.interpreter, wanted.limit, _exits(wanted))
 
 
 def _landlock(wanted: Wanted) -> Sandboxes:
     return MappedSandboxes(LocalSandboxes(Landlock(), wanted.interpreter, wanted.limit))
+
+
+def _docker(wanted: Wanted) -> Sandboxes:
+    return LocalSandboxes(Docker(wanted.docker_image), PYTHON, wanted.limit, _exits(wanted))
+
+
+def _exits(wanted: Wanted) -> Exits:
+    return Exits(Reach(loopback=wanted.allow_private, private=wanted.allow_private))
 
 
 def unavailable(reasons: str, param: str | None = None) -> RequestError:
