@@ -7,6 +7,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -79,6 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing."""
 
 
+@cache
 def _bomb() -> bytes:
     """A member of a gzip stream that is 64 MB when it is unpacked."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)

@@ -31,15 +31,16 @@ HOSTILE = {one.name: one for one in documents.hostile()}
 
 @pytest.fixture(scope="module")
 def strict(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    limits = {"GRAPHNEXUS_DOCUMENT_TIMEOUT_S": f"{SECONDS}", "GRAPHNEXUS_DOCUMENT_MEMORY_BYTES": f"{MEMORY_MB << 20}"}
-    ours = Server(tmp_path_factory.mktemp("strict"), upstream.url, **limits).start()
+    limits = {"DOCUMENT_TIMEOUT_S": SECONDS, "DOCUMENT_MEMORY_BYTES": MEMORY_MB << 20, "HOLD_CREATED_S": 0.1}
+    named = {f"GRAPHNEXUS_{name}": str(value) for name, value in limits.items()}
+    ours = Server(tmp_path_factory.mktemp("strict"), upstream.url, **named).start()
     yield ours
     ours.stop()
 
 
 def asked(server: Server, model: str, one: Hostile) -> httpx2.Response:
     part = {"type": "input_file", "filename": one.name, "file_data": base64.b64encode(one.content).decode()}
-    body = {"model": model, "input": [{"role": "user", "content": [part]}]}
+    body = {"model": model, "input": [{"role": "user", "content": [part]}], "stream": True}
     return httpx2.post(f"{server.url}/responses", json=body, timeout=30)
 
 
@@ -118,8 +119,8 @@ async def test_reading_starts_at_once_and_holds_to_its_memory() -> None:
             await Documents().parse(HOSTILE["archive.zip"].content, "a.zip", 10)
         took.append(time.monotonic() - began)
     assert min(took) < 0.15
-    with pytest.raises(Unreadable, match="memory"):
-        await Documents(Confines(memory_bytes=64 * 2**20)).parse(documents.word("x" * 40_000_000), "a.docx", 10)
+    with pytest.raises(Unreadable, match="more than 128 MB of memory"):
+        await Documents(Confines(memory_bytes=128 * 2**20)).parse(HOSTILE["swelling.pdf"].content, "a.pdf", 10)
 
 
 @promise("input_file.reach")

@@ -63,8 +63,8 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def careful(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Fetches from the internet and 127.0.0.3 alone, images too, 1 MB and 2 s at most; passes files on."""
-    settings = {"FETCH_ALLOW_PRIVATE": "false", "FETCH_ALLOWED_HOSTS": "127.0.0.3", "FETCH_TIMEOUT_S": "2",
+    """Fetches from the internet and 127.0.0.3 alone, images too, 1 MB and 1.5 s at most; passes files on."""
+    settings = {"FETCH_ALLOW_PRIVATE": "false", "FETCH_ALLOWED_HOSTS": "127.0.0.3", "FETCH_TIMEOUT_S": "1.5",
                 "INPUT_BYTES": "1000000", "IMAGE_URLS": "fetch", "INPUT_FILES": "pass"}  # fmt: skip
     named = {f"GRAPHNEXUS_{name}": value for name, value in settings.items()}
     ours = Server(tmp_path_factory.mktemp("careful"), upstream.url, **named).start()
@@ -277,7 +277,6 @@ def test_a_file_is_fetched(client: OpenAI, script: Script, model: str, site: Sit
         url = site.has("/packed/bird.txt", gzipped(TRAVELLED.encode()), content_encoding="gzip")
     elif way == "named":
         disposition = "attachment; filename*=UTF-8''..%2Fbird.txt"
-        url = site.has("/3?token=secret", TRAVELLED.encode(), content_disposition=disposition)
         url = site.has("/3", TRAVELLED.encode(), content_disposition=disposition) + "?token=secret"
     script.will(says("."))
     client.responses.create(model=model, input=user({"type": "input_file", "file_url": url}))
@@ -308,7 +307,7 @@ def test_no_url_leads_where_callers_may_not_go(careful: Server, site: Site, mode
 @promise("input_file.fetch_limits")
 @pytest.mark.parametrize(
     ("path", "reason"),
-    [("/endless", "larger"), ("/bomb", "larger"), ("/again", "leads on"), ("/stalls", "2 s"), ("/nothing", "404")],
+    [("/endless", "larger"), ("/bomb", "larger"), ("/again", "leads on"), ("/stalls", "1.5 s"), ("/nothing", "404")],
 )
 def test_what_is_fetched_has_limits(careful: Server, site: Site, model: str, path: str, reason: str) -> None:
     site.taken_bytes = 0
@@ -319,7 +318,87 @@ def test_what_is_fetched_has_limits(careful: Server, site: Site, model: str, pat
     assert site.taken_bytes < 32 * 2**20  # so much fits into the buffers between
 
 
+# ---------------------------------------------------------------- ids
+
+
+@promise("input_file.id", "input_file.kept")
+def test_a_file_named_by_id_is_told_also_when_it_is_gone(client: OpenAI, script: Script, model: str) -> None:
+    pdf = client.files.create(file=("bird.pdf", documents.pdf(TRAVELLED)), purpose="user_data")
+    given = {"type": "input_file", "file_id": pdf.id}
+    script.will(says("Fast."), says("Still."))
+    first = client.responses.create(model=model, input=user(given))
+    told = said(script)
+    assert told == f'<file name="bird.pdf">\n[page 1]\n{TRAVELLED}\n</file>'
+    client.files.delete(pdf.id)
+    second = client.responses.create(model=model, input="And now?", previous_response_id=first.id)
+    assert (second.output_text, said(script, 0)) == ("Still.", told)
+    (item,) = client.responses.input_items.list(first.id).data
+    assert item.to_dict()["content"] == [given]
+    assert refused(client, model, given)[:3] == (400, "file_not_found", "input[0].content[0].file_id")
+
+
+@promise("input_file.id", "input_image.id")
+def test_the_files_of_others_are_not_found(start_server: StartServer, script: Script, model: str) -> None:
+    ours = start_server(GRAPHNEXUS_API_KEYS="ann:sk-test,bob:sk-bob")
+    script.will(says("."))
+    with client_of(ours, Recorder()) as ann:
+        bob = ann.with_options(api_key="sk-bob")
+        file = bob.files.create(file=("bird.txt", TRAVELLED.encode()), purpose="user_data")
+        for kind in ("input_file", "input_image"):
+            status, code, _, message = refused(ann, model, {"type": kind, "file_id": file.id})
+            assert (status, code, message) == (400, "file_not_found", f"File with id '{file.id}' not found.")
+        bob.responses.create(model=model, input=user({"type": "input_file", "file_id": file.id}))
+    assert said(script) == TOLD
+
+
 # ---------------------------------------------------------------- images
+
+
+@promise("input_image.id")
+def test_an_image_named_by_id_is_told_as_data(client: OpenAI, script: Script, model: str) -> None:
+    picture = documents.png(2, 2)
+    kept = client.files.create(file=("a.txt", picture), purpose="vision")
+    text = client.files.create(file=("a.png", b"no picture"), purpose="vision")
+    script.will(says("Red."), says("Red."))
+    given = {"type": "input_image", "file_id": kept.id, "detail": "high"}
+    first = client.responses.create(model=model, input=user(given))
+    (told,) = said(script)
+    assert told["image_url"] == {"url": data(picture, "image/png"), "detail": "high"}
+    (item,) = client.responses.input_items.list(first.id).data
+    assert item.to_dict()["content"] == [given]
+    call = {"type": "computer_call", "id": "cu_1", "call_id": "c", "status": "completed", "pending_safety_checks": []}
+    screen = {
+        "type": "computer_call_output",
+        "call_id": "c",
+        "output": {"type": "computer_screenshot", "file_id": kept.id},
+    }
+    client.responses.create(model=model, input=[call, screen])  # type: ignore[list-item]
+    assert said(script)[0]["image_url"]["url"] == data(picture, "image/png")
+    told = refused(client, model, {**given, "file_id": text.id})
+    assert told[:3] == (400, "unsupported_file", "input[0].content[0].file_id")
+    assert "PNG, JPEG, GIF or WebP" in told[3]
+
+
+@promise("input_image.id")
+@pytest.mark.parametrize(
+    ("beginning", "kind"),
+    [(b"\xff\xd8\xff\xe0", "jpeg"), (b"GIF89a", "gif"), (b"RIFF\x10\0\0\0WEBPVP8 ", "webp")],
+)
+def test_the_kind_of_an_image_is_what_it_begins_with(
+    client: OpenAI, script: Script, model: str, beginning: bytes, kind: str
+) -> None:
+    kept = client.files.create(file=("a.png", beginning + bytes(20)), purpose="vision")
+    script.will(says("."))
+    client.responses.create(model=model, input=user({"type": "input_image", "file_id": kept.id}))
+    assert said(script)[0]["image_url"]["url"].startswith(f"data:image/{kind};base64,")
+
+
+@promise("input_file.refused")
+def test_files_that_are_too_large_together_are_refused(careful: Server, model: str) -> None:
+    with client_of(careful, Recorder()) as client:
+        kept = client.files.create(file=("a.txt", b"x" * 600_000), purpose="user_data")
+        told = refused(client, model, *[{"type": "input_file", "file_id": kept.id}] * 2)
+    assert told[:3] == (400, "file_too_large", "input[0].content[1].file_id")
 
 
 @promise("input_image.fetch")
