@@ -5,6 +5,14 @@ from tests.contract import promises
 CONTAINERS = promises(
     "§8.5, §14; docs/containers.md",
     """
+    containers.crud             Containers are made, read and deleted.
+    containers.listed           They are listed in pages, and by name.
+    containers.files            Files go in, by form or as copies of others, and out, as they are.
+    containers.bodies           A body that cannot be is a 400 that names its place.
+    containers.unknown          A container or file that is not there is a 404.
+    containers.owners           Another owner's containers are not there.
+    containers.expired          A container that was not used is shown as expired, and is back when it is used.
+    containers.room             A container holds what its sandbox's disk does; more is a 400.
     containers.calls            Calls in a container come one after another and share its files and variables.
     containers.conflict         Files that callers and code change at the same time are all kept; the later one wins.
     containers.idle             An idle sandbox goes; files and variables come back with the next call.
