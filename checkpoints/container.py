@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from checkpoints.approval import plain
 from checkpoints.database import Rows
 from graph.containers import Container, ContainerFile, Lease
 from graph.errors import StoreUnavailable
@@ -47,20 +48,20 @@ def insert(rows: Rows, container: Container, clock: str) -> None:
 
 def find(rows: Rows, owner: str, id: str) -> Container | None:
     sql = f"SELECT {COLUMNS} FROM container WHERE id = ? AND owner = ?"
-    row = rows.execute(sql, (id, owner)).fetchone()
+    row = rows.execute(sql, (plain(id), owner)).fetchone()
     return container_of(row) if row else None
 
 
 def touch(rows: Rows, owner: str, id: str, clock: str) -> bool:
     """It is used now, and nobody else changes its files until the end of this transaction; False when there is none."""
     sql = f"UPDATE container SET used_at = {clock} WHERE id = ? AND owner = ?"
-    return rows.execute(sql, (id, owner)).rowcount == 1
+    return rows.execute(sql, (plain(id), owner)).rowcount == 1
 
 
 def remove(rows: Rows, owner: str, id: str, clock: str) -> list[str] | None:
     """Forget it; where its bytes were, which are loose now. None when there is none."""
     sql = "DELETE FROM container WHERE id = ? AND owner = ? RETURNING saved"
-    row = rows.execute(sql, (id, owner)).fetchone()
+    row = rows.execute(sql, (plain(id), owner)).fetchone()
     if row is None:
         return None
     gone = rows.execute("DELETE FROM container_file WHERE container_id = ? RETURNING place", (id,)).fetchall()

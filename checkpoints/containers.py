@@ -48,7 +48,7 @@ class Containers:
             if page.after and after is None:
                 return None
             beyond, given = keyset(page, (after.created_at, after.id) if after else None)
-            named, names = (" AND name = ?", (name,)) if name is not None else ("", ())
+            named, names = (" AND name = ?", (row.plain(name),)) if name is not None else ("", ())
             sql = f"SELECT {row.COLUMNS} FROM container WHERE owner = ?{named}{beyond}"
             return [row.container_of(found) for found in rows.execute(sql, (owner, *names, *given)).fetchall()]
 
