@@ -33,6 +33,9 @@ class Toolbox:
     def deferred(self) -> list[Deferred]:
         return [*_clients(self.declared), *_hosted(self.functions)]
 
+    def param(self, tool: Json) -> str:
+        return f"tools[{next(index for index, declared in enumerate(self.declared) if declared is tool)}]"
+
     def show(self, item: Json) -> OpenItem:
         self.shown.append(self.emitter.open(item))
         return self.shown[-1]

@@ -243,6 +243,10 @@ class Opening(Protocol):
         """
         ...
 
+    def param(self, tool: Json) -> str:
+        """Where in the request one of the tools given to `open` stands: `tools[0]`."""
+        ...
+
     def show(self, item: Json) -> "OpenedItem":
         """Open an item of the tool's own (`mcp_list_tools`); it gets its id here."""
         ...

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graph.ports import HostedTool
+from nodes.code_interpreter import CodeInterpreter
 from nodes.mcp import Mcp
 from nodes.premises import Premises
 from nodes.tool_search import ToolSearch
@@ -12,6 +13,7 @@ from nodes.tool_search import ToolSearch
 #: begin with the kind, and what there is to know of the server.
 HOSTED_TOOLS: Mapping[str, Callable[[Mapping[str, Any], Premises], HostedTool]] = {
     "mcp": Mcp.from_settings,
+    "code_interpreter": CodeInterpreter.from_settings,
     # The last: it finds tools of those before.
     "tool_search": ToolSearch.from_settings,
 }

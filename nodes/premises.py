@@ -1,9 +1,11 @@
 """What hosted tools are told of the server they run in, beside their settings."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from nodes.container.containers import Containers
-from nodes.mcp.oauth.credential import Vault
+if TYPE_CHECKING:  # the tools they belong to import this module
+    from nodes.container.containers import Containers
+    from nodes.mcp.oauth.credential import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +13,6 @@ class Premises:
     #: Only this machine can reach the server, and without a key.
     alone: bool
     #: Where what the operator was granted elsewhere is kept.
-    vault: Vault
+    vault: "Vault"
     #: Where code runs.
-    containers: Containers
+    containers: "Containers"

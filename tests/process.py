@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from nodes.sandbox import interpreter
 from tests.forking import Forked, Nursery
 
 ROOT = Path(__file__).parent.parent
@@ -39,6 +40,13 @@ def run_module(*line: str, environment: Mapping[str, str] | None = None) -> subp
         return subprocess.CompletedProcess(line, code, output.read_text(), errors.read_text())
 
 
+@cache
+def _sandboxes() -> Mapping[str, str]:
+    """Settings: the Python with packages that was prepared for tests, and no sandbox before one is needed."""
+    python = interpreter.prepared(ROOT / ".venv-sandbox" / "sandbox")
+    return {"GRAPHNEXUS_SANDBOX_POOL": "0"} | ({"GRAPHNEXUS_SANDBOX_PYTHON": str(python)} if python else {})
+
+
 class Server:
     """`serve` with the flags given; stopped by `stop`."""
 
@@ -61,7 +69,8 @@ class Server:
             str(data_dir / "kept"),
             *flags,
         ]
-        self._environment = {**os.environ, "OPENAI_API_KEY": "sk-upstream", "NO_COLOR": "1", **environment}
+        self._environment = {**os.environ, **_sandboxes(), "OPENAI_API_KEY": "sk-upstream", "NO_COLOR": "1"}
+        self._environment |= environment
         self._process: Forked | None = None
 
     @property

@@ -1,6 +1,7 @@
 """The promises by section of the contract, one a line; see `contract.py`."""
 
 from tests.contract import Promise, promises
+from tests.promised_code import CODE
 from tests.promised_containers import CONTAINERS
 from tests.promised_durable import DURABLE
 from tests.promised_files import FILES
@@ -296,5 +297,5 @@ _MCP_OAUTH = promises(
 )
 PROMISES: list[Promise] = [
     *_STREAM, *_RESPONSE, *_CHAIN, *_TOOLS, *_RESOURCES, *_ERRORS, *_WORLD, *_MCP, *_SEARCH, *_GAPS,
-    *DURABLE, *SERVERS, *SECURITY, *RUNNING, *SANDBOX, *WAYS, *CONTAINERS, *FILES, *_MCP_OAUTH, *INPUT_FILES,
+    *DURABLE, *SERVERS, *SECURITY, *RUNNING, *SANDBOX, *WAYS, *CONTAINERS, *FILES, *CODE, *_MCP_OAUTH, *INPUT_FILES,
 ]  # fmt: skip

@@ -68,6 +68,14 @@ def test_the_examples_of_files_do_what_they_say(demo: Server) -> None:
         run(code, demo, names)
 
 
+def test_the_examples_of_the_code_interpreter_draw_a_picture_and_remember_it(demo: Server) -> None:
+    names: dict[str, object] = {}
+    run(blocks(ROOT / "docs/responses.md", "python")[0], demo, names)
+    for code in blocks(ROOT / "docs/code-interpreter.md", "python"):
+        run(code, demo, names)
+    assert "cited" in names, "the picture was cited"
+
+
 def test_the_mcp_example_calls_a_real_server(demo: Server) -> None:
     names: dict[str, object] = {}
     run(blocks(ROOT / "docs/responses.md", "python")[0], demo, names)
