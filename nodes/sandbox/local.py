@@ -30,7 +30,7 @@ _PIECE_BYTES = 256 << 10
 #: Until a sandbox is ready, for files, and for what an interrupt takes: nothing healthy takes as long.
 _OPEN_S, _FILE_S, _END_S = 20.0, 30.0, 10.0
 #: Variables that are kept, and the time to gather them.
-_SAVED_BYTES, _SAVE_S = 64 << 20, 20.0
+_SAVED_BYTES, _SAVE_S = 64 << 20, 5.0
 _FAR = 1 << 40
 
 
@@ -46,6 +46,7 @@ class LocalSandboxes:
         self._limit = limit
         self._exits = exits or Exits()
         self._open: set[LocalSandbox] = set()
+        self._opening = 0
 
     async def problem(self) -> str | None:
         if problem := await self._isolation.problem():
@@ -64,21 +65,28 @@ class LocalSandboxes:
 
     async def open(self, room: Room) -> Sandbox:
         self._open = {sandbox for sandbox in self._open if sandbox.alive}
-        if len(self._open) >= self._limit:
+        if len(self._open) + self._opening >= self._limit:
             raise Broken(f"{self._limit} sandboxes are open, and no more may be; try again later.")
-        way_out = await self._exits.open(room.network) if room.network else None
+        self._opening += 1
         try:
-            sandbox = await self._started(room, way_out)
-        except BaseException:
-            if way_out:
-                await way_out.close()
-            raise
-        self._open.add(sandbox)
+            sandbox = await self._opened(room)
+            self._open.add(sandbox)
+        finally:
+            self._opening -= 1
         return sandbox
 
     async def close(self) -> None:
         for sandbox in list(self._open):
             await sandbox.close()
+
+    async def _opened(self, room: Room) -> "LocalSandbox":
+        way_out = await self._exits.open(room.network) if room.network else None
+        try:
+            return await self._started(room, way_out)
+        except BaseException:
+            if way_out:
+                await way_out.close()
+            raise
 
     async def _started(self, room: Room, way_out: Exit | None) -> "LocalSandbox":
         program = [self._interpreter.executable, "-I", str(RUNNER), FILES]

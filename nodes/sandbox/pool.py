@@ -35,6 +35,11 @@ class Pool:
     def name(self) -> str:
         return self._ways.name
 
+    @property
+    def ready(self) -> int:
+        """How many wait to be taken."""
+        return len(self._ready)
+
     async def problem(self) -> str | None:
         return await self._ways.problem()
 
@@ -53,20 +58,26 @@ class Pool:
         except Broken:
             if not self._ready:
                 raise
-            await self._ready.pop().close()  # those that wait count among those that are open
+            await self._pause()
+            await self._give_up()  # those that wait count among those that are open
             return await self._ways.open(room)
         finally:
             self.fill()
 
     async def close(self) -> None:
         self._closed = True
+        await self._pause()
+        await self._give_up()
+        await self._ways.close()
+
+    async def _pause(self) -> None:
         if self._filling:
             self._filling.cancel()
             await asyncio.wait([self._filling])
-        for sandbox in self._ready:
-            await sandbox.close()
-        self._ready.clear()
-        await self._ways.close()
+
+    async def _give_up(self) -> None:
+        while self._ready:
+            await self._ready.pop().close()
 
     async def _taken(self, room: Room) -> Sandbox | None:
         """One that was kept ready for such a room, and still lives."""

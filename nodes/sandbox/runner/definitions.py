@@ -36,8 +36,16 @@ class Definitions:
         named = Definition(name, code.co_filename) if code is not None else self._last.get(name)
         return named if named in self._nodes else self._last.get(name)
 
-    def make(self, definition: Definition) -> bool:
-        """Define it again; whether that was possible."""
+    def make(self, wanted: list[Definition]) -> list[Definition]:
+        """Define these again, as often as it helps; gives those that could not be."""
+        while wanted:
+            left = [definition for definition in wanted if not self._made(definition)]
+            if len(left) == len(wanted):
+                break
+            wanted = left
+        return wanted
+
+    def _made(self, definition: Definition) -> bool:
         node = self._nodes.get(definition)
         if node is None:
             return False
