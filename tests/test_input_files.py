@@ -55,6 +55,11 @@ def refused(client: OpenAI, model: str, *parts: Json) -> tuple[int, str | None, 
     return caught.value.status_code, error["code"], error["param"], error["message"]
 
 
+def peak_mb(server: Server) -> float:
+    status = Path(f"/proc/{server.pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     with serving() as started:
@@ -311,10 +316,13 @@ def test_no_url_leads_where_callers_may_not_go(careful: Server, site: Site, mode
 )
 def test_what_is_fetched_has_limits(careful: Server, site: Site, model: str, path: str, reason: str) -> None:
     site.taken_bytes = 0
+    Path(f"/proc/{careful.pid}/clear_refs").write_text("5")  # the peak is that of now
+    before_mb = peak_mb(careful)
     with client_of(careful, Recorder()) as client:
         given = {"type": "input_file", "file_url": site.url(path, "127.0.0.3")}
         status, _, _, message = refused(client, model, given)
     assert (status, reason in message) == (400, True), message
+    assert peak_mb(careful) - before_mb < 40
     assert site.taken_bytes < 32 * 2**20  # so much fits into the buffers between
 
 
