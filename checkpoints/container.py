@@ -3,14 +3,14 @@
 # ruff: noqa: S608 - SQL is put together from constants of this package only
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from checkpoints.approval import plain
 from checkpoints.database import Rows
 from graph.containers import Container, ContainerFile, Lease
-from graph.errors import StoreUnavailable
+from graph.errors import RequestError, StoreUnavailable
 
 COLUMNS = (
     "id, owner, name, created_at, used_at, idle_minutes, memory_limit, domains, sealed, skills, epoch, saved, "
@@ -19,6 +19,14 @@ COLUMNS = (
 FILE_COLUMNS = "id, container_id, path, size_bytes, source, created_at, place"
 #: True of a container that nobody living holds; takes this process's id.
 FREE = "(holder IS NULL OR holder = ? OR NOT EXISTS (SELECT 1 FROM worker WHERE worker.id = container.holder))"
+
+
+class Bounds(NamedTuple):
+    """Of the files of one container; and in bytes of all files of one owner."""
+
+    files: int
+    size_bytes: int
+    quota_bytes: int | None = None
 
 
 def container_of(row: Sequence[Any]) -> Container:
@@ -103,19 +111,36 @@ def files(rows: Rows, container_id: str) -> list[ContainerFile]:
     return [ContainerFile(*row) for row in rows.execute(sql, (container_id,)).fetchall()]
 
 
-def held_beside(rows: Rows, container_id: str, path: str) -> tuple[int, int]:
-    """How many files there are beside the one at `path`, and their bytes."""
+def check(rows: Rows, owner: str, file: ContainerFile, bounds: Bounds) -> None:
+    """Raises `RequestError` when a container, or its owner, has no room for a file."""
     sql = (
         "SELECT COUNT(*), CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM container_file "
         "WHERE container_id = ? AND path <> ?"
     )
-    count, size_bytes = rows.execute(sql, (container_id, path)).fetchone()
-    return count, size_bytes
+    count, size_bytes = rows.execute(sql, (file.container_id, file.path)).fetchone()
+    if count >= bounds.files:
+        raise RequestError(f"A container holds at most {bounds.files} files.", param="file")
+    if size_bytes + file.size_bytes > bounds.size_bytes:
+        message = f"The files of a container may have {bounds.size_bytes} bytes together, and have {size_bytes}."
+        raise RequestError(message, param="file", code="file_too_large")
+    if bounds.quota_bytes is not None and (used := _used(rows, owner)) + file.size_bytes > bounds.quota_bytes:
+        message = f"Your files may have {bounds.quota_bytes} bytes together, and have {used}: delete some first."
+        raise RequestError(message, param="file", code="storage_limit_exceeded")
 
 
-def keep(rows: Rows, file: ContainerFile, clock: str) -> tuple[ContainerFile, str | None]:
-    """The file as it is kept, and where the bytes were that it had before: its id and its birth stay."""
-    sql = f"SELECT {FILE_COLUMNS} FROM container_file WHERE container_id = ? AND path = ?"
+def _used(rows: Rows, owner: str) -> int:
+    """Bytes of all files of an owner, those in containers and others."""
+    inside = (
+        "SELECT CAST(COALESCE(SUM(f.size_bytes), 0) AS BIGINT) FROM container c "
+        "JOIN container_file f ON f.container_id = c.id WHERE c.owner = ?"
+    )
+    outside = "SELECT CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM file WHERE owner = ?"
+    return sum(rows.execute(sql, (owner,)).fetchone()[0] for sql in (inside, outside))
+
+
+def keep(rows: Rows, file: ContainerFile, clock: str) -> ContainerFile:
+    """The file as it is kept. One that is changed keeps its id and its birth; the bytes it had are loose then."""
+    sql = "SELECT place FROM container_file WHERE container_id = ? AND path = ?"
     before = rows.execute(sql, (file.container_id, file.path)).fetchone()
     fasten(rows, file.key)
     sql = (
@@ -126,14 +151,14 @@ def keep(rows: Rows, file: ContainerFile, clock: str) -> tuple[ContainerFile, st
     given = (file.id, file.container_id, file.path, file.size_bytes, file.source, file.key)
     kept = ContainerFile(*rows.execute(sql, given).fetchone())
     if before:
-        loosen(rows, [before[6]], clock)
-    return kept, before[6] if before else None
+        loosen(rows, before, clock)
+    return kept
 
 
-def drop(rows: Rows, container_id: str, file: ContainerFile, clock: str) -> str | None:
-    """Forget a file unless it was changed meanwhile; where its bytes were."""
+def drop(rows: Rows, container_id: str, file: ContainerFile, clock: str) -> bool:
+    """Forget a file; False when it was changed meanwhile."""
     sql = "DELETE FROM container_file WHERE container_id = ? AND path = ? AND place = ?"
     if not rows.execute(sql, (container_id, file.path, file.key)).rowcount:
-        return None
+        return False
     loosen(rows, [file.key], clock)
-    return file.key
+    return True

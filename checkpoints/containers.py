@@ -7,11 +7,12 @@ One process at a time runs code in a container: it holds a lease, which is worth
 # ruff: noqa: S608 - SQL is put together from constants of this package only
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from checkpoints import container as row
+from checkpoints.container import Bounds
 from checkpoints.database import Database, Rows, Work
 from checkpoints.feed import Feed
 from checkpoints.page import Page, keyset
@@ -145,37 +146,47 @@ class Containers:
 
         return await self._read(work)
 
-    async def add(
-        self, owner: str, file: ContainerFile, fits: Callable[[int, int], None], brought: Sequence[str] = ()
-    ) -> ContainerFile:
-        """Keep a file that a caller has sent; `fits` is told of how many other files there are and how many bytes, and
-        raises. Raises `NotFound`."""
+    async def add(self, owner: str, file: ContainerFile, bounds: Bounds, brought: Sequence[str] = ()) -> ContainerFile:
+        """Keep a file that a caller has sent. Raises `NotFound`, `RequestError`."""
         clock = self._database.clock
 
         def work(rows: Rows) -> ContainerFile:
             if not row.touch(rows, owner, file.container_id, clock):
                 raise NotFound(f"Container with id '{file.container_id}' not found.")
-            fits(*row.held_beside(rows, file.container_id, file.path))
+            row.check(rows, owner, file, bounds)
             row.bring(rows, file.container_id, brought)
-            return row.keep(rows, file, clock)[0]
+            return row.keep(rows, file, clock)
 
         return await self._write(work)
 
     async def settle(
-        self, lease: Lease, kept: Sequence[ContainerFile], gone: Sequence[ContainerFile], brought: Sequence[str] = ()
+        self, lease: Lease, kept: Sequence[ContainerFile], bounds: Bounds, brought: Sequence[str] = ()
     ) -> Sequence[ContainerFile]:
-        """What became of the files in a call: the kept ones as they are now. `brought`: ids of the files of the Files
-        API that are in the container now. Raises `LeaseLost`."""
+        """Keep files that a call has made or changed: as they are now. `brought`: ids of the files of the Files API
+        that are in the container with them. Raises `LeaseLost`, `RequestError`."""
         clock = self._database.clock
 
         def work(rows: Rows) -> list[ContainerFile]:
             self._hold(rows, lease, "epoch = epoch")
             row.bring(rows, lease.container.id, brought)
-            for file in gone:
-                row.drop(rows, lease.container.id, file, clock)
-            return [row.keep(rows, file, clock)[0] for file in kept]
+            return [settled(rows, file) for file in kept]
+
+        def settled(rows: Rows, file: ContainerFile) -> ContainerFile:
+            row.check(rows, lease.container.owner, file, bounds)
+            return row.keep(rows, file, clock)
 
         return await self._write(work)
+
+    async def forget(self, lease: Lease, gone: Sequence[ContainerFile]) -> None:
+        """Files that a call has removed. Raises `LeaseLost`."""
+        clock = self._database.clock
+
+        def work(rows: Rows) -> None:
+            self._hold(rows, lease, "epoch = epoch")
+            for file in gone:
+                row.drop(rows, lease.container.id, file, clock)
+
+        await self._write(work)
 
     async def drop(self, owner: str, file: ContainerFile) -> bool:
         """Forget a file that a caller wants gone; False when it was changed meanwhile, or has gone."""
@@ -183,7 +194,7 @@ class Containers:
 
         def work(rows: Rows) -> bool:
             known = row.touch(rows, owner, file.container_id, clock)
-            return known and row.drop(rows, file.container_id, file, clock) is not None
+            return known and row.drop(rows, file.container_id, file, clock)
 
         return await self._write(work)
 

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from checkpoints.container import Bounds
 from checkpoints.containers import Containers
 from checkpoints.storage import Storage
 from graph.containers import ContainerFile, Fresh, Lease
@@ -24,9 +25,10 @@ _SAVED_BYTES = 256 << 20
 class Shelf:
     """Fits `nodes.container.port.Shelf`; what it does not say itself, `rows` does."""
 
-    def __init__(self, rows: Containers, storage: Storage, limit_bytes: int) -> None:
-        """`limit_bytes`: of all files of one container."""
+    def __init__(self, rows: Containers, storage: Storage, limit_bytes: int, quota_bytes: int | None = None) -> None:
+        """`limit_bytes`: of all files of one container; `quota_bytes`: of all files of one owner."""
         self.rows = rows
+        self._bounds = Bounds(FILES, limit_bytes, quota_bytes)
         self.limit_bytes = limit_bytes
         self._storage = storage
 
@@ -38,14 +40,8 @@ class Shelf:
     async def add(self, owner: str, container_id: str, fresh: Fresh) -> ContainerFile:
         """Keep a file, instead of the one at its path if there is one. Raises `NotFound`, `RequestError`."""
 
-        def fits(count: int, size_bytes: int) -> None:
-            if count >= FILES:
-                raise RequestError(f"A container holds at most {FILES} files.", param="file")
-            if size_bytes + written[0].size_bytes > self.limit_bytes:
-                raise _too_large(self.limit_bytes)
-
         async with self._written(container_id, [fresh], self.limit_bytes) as written:
-            return await self.rows.add(owner, written[0], fits, [fresh.file_id] if fresh.file_id else [])
+            return await self.rows.add(owner, written[0], self._bounds, [fresh.file_id] if fresh.file_id else [])
 
     async def remove(self, owner: str, container_id: str, file_id: str) -> bool:
         """Forget a file, bytes and all; False when there is none."""
@@ -71,11 +67,11 @@ class Shelf:
         code or a caller. Raises `LeaseLost`, `RequestError`, and what the chunks raise."""
         brought = [fresh.file_id for fresh in made if fresh.file_id]
         async with self._written(lease.container.id, made, self.limit_bytes) as written:
-            return await self.rows.settle(lease, written, (), brought)
+            return await self.rows.settle(lease, written, self._bounds, brought)
 
     async def forget(self, lease: Lease, gone: Sequence[ContainerFile]) -> None:
         """Files that a call has removed. Raises `LeaseLost`."""
-        await self.rows.settle(lease, (), gone)
+        await self.rows.forget(lease, gone)
 
     async def save(self, lease: Lease, saved: bytes | None) -> None:
         """Keep the variables instead of those kept before; None: there are none. Raises `LeaseLost`."""
@@ -134,8 +130,3 @@ def _place() -> str:
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:
     yield content
-
-
-def _too_large(limit_bytes: int) -> RequestError:
-    message = f"The files of a container may have {limit_bytes >> 20} MiB together."
-    return RequestError(message, param="file", code="file_too_large")

@@ -40,7 +40,7 @@ def containing(
 ) -> Containing:
     """Nothing is started yet."""
     rules, room = _rules_of(settings), room_of(settings)
-    shelf = Shelf(store.containers, storage, room.disk_bytes)
+    shelf = Shelf(store.containers, storage, room.disk_bytes, settings.file_quota_bytes)
     maker = Maker(seal_of(settings), rules, files, skills, room)
     rooms = rooms_of(settings)
     packages = tuple(interpreter.packages(interpreter_of(settings)))

@@ -6,6 +6,9 @@ from graph.containers import ContainerFile, Fresh
 from nodes.container.live import Live, once
 from nodes.sandbox.port import Sandbox
 
+#: Sentences at once.
+_NOTES = 10
+
 
 class Entered:
     def __init__(self, live: Live, *, fresh: bool, lost: bool) -> None:
@@ -22,7 +25,9 @@ class Entered:
     @property
     def notes(self) -> Sequence[str]:
         """What the model is to know of the files, in sentences: which could not be kept."""
-        return tuple(self._live.notes)
+        notes = self._live.notes
+        more = [f"{len(notes) - _NOTES} more files were not kept."] if len(notes) > _NOTES else []
+        return (*notes[:_NOTES], *more)
 
     async def changed(self) -> Sequence[ContainerFile]:
         """Files that code has made or changed since it was last asked, kept now. Raises `Broken`."""

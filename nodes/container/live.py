@@ -16,8 +16,6 @@ from nodes.sandbox.port import FILES, Broken, Made, Sandbox
 logger = logging.getLogger(__name__)
 #: Of one path, in bytes, and of a name in it.
 _LONGEST, _LONGEST_NAME = 1024, 200
-#: Files of a container, as `checkpoints.shelf` bounds them.
-_MOST = 1000
 
 
 @dataclass(slots=True)
@@ -36,13 +34,15 @@ class Live:
         self.brought.update(self.lease.brought)
 
     async def load(self) -> bool:
-        """Bring the variables back that were saved; whether there were any, and none have been lost since."""
-        saved = await self.shelf.saved(self.lease)
-        if saved is None:
-            return not self.lease.lost
+        """Bring the variables back that were saved; False when some of those there once were are lost. Raises `Broken`
+        when that is the end of the sandbox."""
         try:
-            await self.sandbox.load(saved)
-        except ToolFailed:
+            saved = await self.shelf.saved(self.lease)
+            if saved is not None:
+                await self.sandbox.load(saved)
+        except (ToolFailed, RequestError, OSError) as error:
+            facts = {"container_id": self.lease.container.id, "why": type(error).__name__}
+            logger.warning("The variables of a container were not loaded", extra=facts)
             return False
         return not self.lease.lost
 
@@ -69,8 +69,11 @@ class Live:
         self.held[file.path] = file
         try:
             await self.sandbox.put(_inside(file.path), self.shelf.read(file))
-        except ToolFailed as error:
+        except (ToolFailed, RequestError) as error:
             self.notes.append(f"{file.path} could not be put into the container: {error.message}")
+        except OSError:
+            logger.exception("A file of a container was not read", extra={"container_id": self.lease.container.id})
+            self.notes.append(f"{file.path} could not be put into the container.")
 
     async def copy_out(self) -> Sequence[ContainerFile]:
         """Keep what code has made and changed, and forget what it has removed: the files that are new or changed.
@@ -87,16 +90,17 @@ class Live:
                 self.notes.append(f"{_outside(made.path)} will be lost with this session: {error.message}")
             except FileNotFoundError:
                 continue  # gone meanwhile
+            except OSError:
+                logger.exception("A file of a container was not kept", extra={"container_id": self.lease.container.id})
+                self.notes.append(f"{_outside(made.path)} could not be kept.")
         return kept
 
     async def _kept(self, made: Made) -> Sequence[ContainerFile]:
         path = _outside(made.path)
         if not is_path(made.path):
             return ()
-        used = sum(file.size_bytes for file in self.held.values() if file.path != path)
-        if used + made.size_bytes > self.shelf.limit_bytes or len(self.held) >= _MOST:
-            message = f"a container keeps {_MOST} files and {self.shelf.limit_bytes >> 20} MiB, and this is full."
-            raise RequestError(message)
+        if made.size_bytes > self.shelf.limit_bytes:
+            raise RequestError(f"A container keeps {self.shelf.limit_bytes >> 20} MiB.")
         kept = await self.shelf.keep(self.lease, [Fresh(path, "assistant", self.sandbox.get(made.path))])
         self.held.update({file.path: file for file in kept})
         return kept

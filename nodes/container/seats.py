@@ -127,6 +127,16 @@ class Seats:
         if seat.live and seat.live.sandbox.alive:
             return Opened(fresh=False, lost=False)
         await self.drop(seat)
+        live = await self._opened(seat, container)
+        try:
+            return Opened(fresh=True, lost=not await live.load())
+        except Broken:  # variables may be as hostile as code
+            await self.drop(seat)
+        live = await self._opened(seat, container)
+        await self._shelf.save(live.lease, None)
+        return Opened(fresh=True, lost=True)
+
+    async def _opened(self, seat: Seat, container: Container) -> Live:
         lease = await self._lease(seat.id)
         try:
             await self._place()
@@ -136,7 +146,7 @@ class Seats:
             raise
         seat.live = Live(sandbox, lease, self._shelf)
         seat.idle_s = min(self._rules.idle_s, 60.0 * container.idle_minutes)
-        return Opened(fresh=True, lost=not await seat.live.load())
+        return seat.live
 
     async def _sandbox(self, container: Container) -> Sandbox:
         try:
