@@ -76,6 +76,12 @@ def test_the_examples_of_the_code_interpreter_draw_a_picture_and_remember_it(dem
     assert "cited" in names, "the picture was cited"
 
 
+def test_the_examples_of_containers_do_what_they_say(demo: Server) -> None:
+    names: dict[str, object] = {}
+    for code in blocks(ROOT / "docs/containers.md", "python"):
+        run(code, demo, names)
+
+
 def test_the_example_of_input_files_is_told_of_them(demo: Server) -> None:
     names: dict[str, object] = {}
     run(blocks(ROOT / "docs/responses.md", "python")[0], demo, names)
