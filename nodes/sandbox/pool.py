@@ -40,6 +40,10 @@ class Pool:
         """How many wait to be taken."""
         return len(self._ready)
 
+    @property
+    def _opening(self) -> bool:
+        return self._filling is not None and not self._filling.done()
+
     async def problem(self) -> str | None:
         return await self._ways.problem()
 
@@ -48,7 +52,7 @@ class Pool:
 
     def fill(self) -> None:
         """Begin to open what is missing; what goes wrong then is told to those who open one themselves."""
-        if not self._closed and self._size and (self._filling is None or self._filling.done()):
+        if not self._closed and self._size and not self._opening:
             self._filling = asyncio.create_task(self._fill())
 
     async def open(self, room: Room) -> Sandbox:
@@ -56,7 +60,7 @@ class Pool:
         try:
             return taken or await self._ways.open(room)
         except Broken:
-            if not self._ready:
+            if not self._ready and not self._opening:
                 raise
             await self._pause()
             await self._give_up()  # those that wait count among those that are open
