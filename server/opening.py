@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -40,15 +40,11 @@ from server.settings import Settings, shared_metrics
 @asynccontextmanager
 async def open_house(settings: Settings, metrics: Metrics | None = None) -> AsyncGenerator[House]:
     """Open everything; on the way out let the runs end, or leave them to others, then close it in reverse."""
-    database = settings.database
     metrics = metrics or Metrics(shared_metrics())
-    options = {"cache_bytes": settings.cache_bytes, "pool": settings.database_pool, "version": __version__}
-    async with STORES[database.kind](database.place, **options) as store:
+    async with _store(settings) as store:
         models = _models(settings)
         models.warm()
-        storage = Storage.at(settings.storage)
-        files = Files(store.database, storage, settings.file_max_bytes, settings.file_quota_bytes)
-        uploads = Uploads(store.database, storage, files)
+        storage, files, uploads = _files(settings, store)
         inside = containing(settings, store, storage, files)
         tools = await _tools(settings, store, inside.containers)
         runner = Runner(StoredArchive(store, metrics.kept), models, tools, seal_of(settings), _limits(settings))
@@ -56,8 +52,8 @@ async def open_house(settings: Settings, metrics: Metrics | None = None) -> Asyn
         background = Background(runner)
         engine = _engine(settings, store)
         keeper = Keeper(store, runner, background, engine, _webhooks(settings), _pulse(settings))
-        ages = pruning.ages_of(settings)
-        tidying = pruning.run(store.retention, ages, inside.shelf.tidy, files.expire, uploads.expire, storage.sweep)
+        also = (inside.shelf.tidy, files.expire, uploads.expire, storage.sweep)
+        tidying = pruning.run(store.retention, pruning.ages_of(settings), *also)
         async with keeper.keeping(), inside.keeping(), metrics.refreshed(store.pool), _beside(tidying):
             try:
                 yield House(
@@ -81,8 +77,7 @@ async def open_house(settings: Settings, metrics: Metrics | None = None) -> Asyn
                 )
             finally:
                 await runner.close(settings.shutdown_grace_s)
-                for opened in (*tools, models):
-                    await opened.close()
+                await _close(*tools, models)
 
 
 @asynccontextmanager
@@ -96,6 +91,11 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
         await asyncio.wait([task])
 
 
+def _store(settings: Settings) -> AbstractAsyncContextManager[Store]:
+    options = {"cache_bytes": settings.cache_bytes, "pool": settings.database_pool, "version": __version__}
+    return STORES[settings.database.kind](settings.database.place, **options)
+
+
 def _models(settings: Settings) -> Registry:
     upstreams = [
         Upstream(server.url, server.key.get_secret_value() if server.key else None, server.name, server.models)
@@ -104,6 +104,17 @@ def _models(settings: Settings) -> Registry:
     patience = Patience(connect_s=settings.upstream_connect_timeout_s, stall_s=settings.upstream_stall_timeout_s)
     search = partial(discover, settings.port) if settings.discover and not upstreams else None
     return Registry(upstreams, discover=search, patience=patience)
+
+
+async def _close(*opened: HostedTool | Registry) -> None:
+    for one in opened:
+        await one.close()
+
+
+def _files(settings: Settings, store: Store) -> tuple[Storage, Files, Uploads]:
+    storage = Storage.at(settings.storage)
+    files = Files(store.database, storage, settings.file_max_bytes, settings.file_quota_bytes)
+    return storage, files, Uploads(store.database, storage, files)
 
 
 async def _alone(settings: Settings, store: Store) -> bool:

@@ -13,6 +13,11 @@ _TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
+    _files()
+    _uploads()
+
+
+def _files() -> None:
     op.create_table(
         "file",
         sa.Column("id", _TEXT, primary_key=True),
@@ -28,6 +33,9 @@ def upgrade() -> None:
     )
     op.create_index("file_owner", "file", ["owner", "created_at", "id"])
     _expiring("file")
+
+
+def _uploads() -> None:
     op.create_table(
         "upload",
         sa.Column("id", _TEXT, primary_key=True),
