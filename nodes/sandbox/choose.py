@@ -11,6 +11,7 @@ from graph.errors import RequestError
 from nodes.reach import Reach
 from nodes.sandbox.bwrap import Bwrap
 from nodes.sandbox.docker import PYTHON, Docker
+from nodes.sandbox.e2b import E2b
 from nodes.sandbox.landlock import Landlock
 from nodes.sandbox.local import LocalSandboxes
 from nodes.sandbox.mapped import MappedSandboxes
@@ -44,7 +45,12 @@ class Wanted:
 
 def chosen(wanted: Wanted) -> "Choice":
     """The ways that are wanted, in the order they are tried; nothing is started yet."""
-    made: dict[str, Callable[[Wanted], Sandboxes]] = {"bwrap": _bwrap, "landlock": _landlock, "docker": _docker}
+    made: dict[str, Callable[[Wanted], Sandboxes]] = {
+        "bwrap": _bwrap,
+        "landlock": _landlock,
+        "docker": _docker,
+        "e2b": _e2b,
+    }
     if wanted.way == "off":
         return Choice([])
     return Choice([make(wanted) for name, make in made.items() if wanted.way in ("auto", name)])
@@ -60,6 +66,10 @@ def _landlock(wanted: Wanted) -> Sandboxes:
 
 def _docker(wanted: Wanted) -> Sandboxes:
     return LocalSandboxes(Docker(wanted.docker_image), PYTHON, wanted.limit, _exits(wanted))
+
+
+def _e2b(wanted: Wanted) -> Sandboxes:
+    return E2b(wanted.e2b_key, wanted.e2b_domain)
 
 
 def _exits(wanted: Wanted) -> Exits:
