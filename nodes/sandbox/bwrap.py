@@ -3,6 +3,7 @@
 import asyncio
 import os
 import platform
+import signal
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -15,6 +16,8 @@ from nodes.sandbox.watch import watch
 #: A group can be removed when the kernel has buried the last of its processes.
 _BURIED_S = 0.05
 _BURIALS = 100
+#: What bwrap ends with when the program it started was killed.
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 
 
 class Bwrap:
@@ -78,7 +81,7 @@ class Bwrap:
 
 async def _guard(process: Guarded, room: Room, group: Group | None) -> None:
     """Until it has ended and nothing of it is left."""
-    why = f"It needed more than the {room.memory_bytes / 2**30:g} GiB of memory there are."
+    why = f"It needed more than the {room.memory_bytes >> 20} MiB of memory there are."
     watching = None if group else asyncio.create_task(watch(process, inside.all_bytes(room), room.disk_bytes, why))
     try:
         await process.listen()
@@ -92,8 +95,8 @@ async def _guard(process: Guarded, room: Room, group: Group | None) -> None:
 
 
 async def _bury(process: Guarded, group: Group, why: str) -> None:
-    if group.killed() and process.stopped is None:
-        process.stopped = why
+    if process.returncode in _KILLED and group.killed():
+        process.stopped = process.stopped or why
     for _ in range(_BURIALS):
         if group.remove():
             return

@@ -21,8 +21,8 @@ _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _HIDDEN = ("/proc/kcore", "/proc/keys", "/proc/key-users", "/proc/timer_list", "/proc/sched_debug")
 _SHARED_MEMORY_BYTES = 64 << 20
 _OPEN_FILES = 512
-#: bwrap is there twice.
-_OWN_PROCESSES = 2
+#: bwrap is there too.
+_OWN_PROCESSES = 1
 #: The program is the first process: bwrap's own one would lie open to code, and with it the pipes to the host; and
 #: what speaks to the host cannot be killed from inside.
 _NAMESPACES = ("--unshare-all", "--unshare-user", "--disable-userns", "--hostname", "sandbox", "--as-pid-1")

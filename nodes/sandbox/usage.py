@@ -22,19 +22,20 @@ class Usage:
     used_bytes: int
     #: Files, directories and the like that were made.
     inodes: int
-    #: By process, without those that hold the sandbox together; empty while under the limit.
+    #: By process, without the first, which all depend on; empty while under the limit.
     processes: dict[int, int] = field(default_factory=dict[int, int])
 
 
 def measure(pid: int, limit_bytes: int) -> Usage | None:
     """Of the sandbox whose outermost process is `pid`; None while it is not there yet, or not any more."""
     try:
-        keeper = _children(pid)[0]
-        program = _children(keeper)[0]
+        program = children(pid)[0]
+        if os.path.samefile(f"/proc/{program}/root", "/"):  # noqa: PTH121  # it has not gone inside yet
+            return None
         files_bytes, inodes = _files(program)
     except (OSError, IndexError):
         return None
-    everyone = list(dict.fromkeys(_beneath(keeper)))
+    everyone = list(dict.fromkeys([program, *_beneath(program)]))
     at_most = files_bytes + sum(_statm(each)[0] for each in everyone)
     if at_most <= limit_bytes:
         return Usage(at_most, inodes)
@@ -48,7 +49,7 @@ def kill(process: int, of: int) -> None:
     with suppress(OSError, IndexError):
         handle = os.pidfd_open(process)
         try:
-            if process in _beneath(_children(of)[0]):
+            if process in _beneath(of):
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
         finally:
             os.close(handle)
@@ -58,8 +59,8 @@ def _without(own: dict[int, int], program: int) -> dict[int, int]:
     return {process: size for process, size in own.items() if process != program}
 
 
-def _children(pid: int) -> list[int]:
-    """Of all its threads."""
+def children(pid: int) -> list[int]:
+    """Of all its threads. Raises `OSError`."""
     told: list[int] = []
     for thread in Path(f"/proc/{pid}/task").iterdir():
         with suppress(OSError):
@@ -69,7 +70,7 @@ def _children(pid: int) -> list[int]:
 
 def _beneath(pid: int) -> Iterator[int]:
     with suppress(OSError):
-        for child in _children(pid):
+        for child in children(pid):
             yield child
             yield from _beneath(child)
 
