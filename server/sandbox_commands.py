@@ -1,8 +1,10 @@
 """`graphnexus sandbox`: the Python of sandboxes, and whether they can be opened here."""
 
 import asyncio
+import json
 import sys
 import time
+from typing import Annotated
 
 import typer
 
@@ -42,10 +44,16 @@ def install(settings: Settings) -> None:
 
 @sandbox.command("check")
 @flags.with_settings(_OF_WAYS)
-def check(settings: Settings) -> None:
+def check(
+    settings: Settings,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what they cost instead, as JSON.")] = False,
+) -> None:
     """Try every way to have sandboxes, and what code can do in the one that is used. The exit status is 1 when there is
     none, or something does not work in it."""
-    from server import log, sandboxes
+    from server import log, sandbox_figures, sandboxes
 
     log.configure("error", settings.log_format)
-    sys.exit(asyncio.run(sandboxes.check(settings)))
+    if as_json:
+        print(json.dumps(asyncio.run(sandbox_figures.figures(settings))))
+    else:
+        sys.exit(asyncio.run(sandboxes.check(settings)))

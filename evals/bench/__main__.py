@@ -29,10 +29,11 @@ from evals.bench.marathon import marathon
 from evals.bench.mcp import mcp
 from evals.bench.postgres import postgres
 from evals.bench.process import Process, machine
+from evals.bench.sandboxes import sandboxes
 from evals.bench.since import since
 from evals.bench.site import Site
 
-PARTS = ("spine", "durable", "crowd", "stored", "latency", "mcp")
+PARTS = ("spine", "durable", "crowd", "stored", "latency", "mcp", "sandbox")
 
 
 class Bench:
@@ -78,6 +79,10 @@ class Bench:
         say("calls of MCP tools")
         with self._site.server("mcp") as server:
             return await mcp(self._site, server, self._effort)
+
+    async def sandbox(self) -> list[Bar]:
+        say("sandboxes")
+        return await sandboxes()
 
     async def long(self) -> list[Bar]:
         return await marathon(self._site, say)

@@ -68,6 +68,15 @@ class Pool:
         finally:
             self.fill()
 
+    async def filled(self) -> None:
+        """Wait until what `fill` has begun has come to its end."""
+        if self._filling:
+            await asyncio.wait([self._filling])
+
+    async def open_anew(self, room: Room) -> Sandbox:
+        """Whether one is ready or not."""
+        return await self._ways.open(room)
+
     async def close(self) -> None:
         self._closed = True
         await self._pause()
@@ -77,7 +86,7 @@ class Pool:
     async def _pause(self) -> None:
         if self._filling:
             self._filling.cancel()
-            await asyncio.wait([self._filling])
+        await self.filled()
 
     async def _give_up(self) -> None:
         while self._ready:
