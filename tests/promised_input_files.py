@@ -16,6 +16,7 @@ INPUT_FILES = promises(
     input_file.fetch_limits     What is fetched is limited in bytes, packed or not, in seconds and in redirects.
     input_file.hostile          A document that harms its reader is a 400 within bounded seconds and memory.
     input_file.unharmed         While documents are read others are answered at once.
+    input_file.known            A document that comes again is not read again, within bounds.
     input_file.orphans          No reading process outlives its server.
     input_file.pass             A setting passes files on to model servers that read them.
     input_image.id              An image named by id is told as data, if it is of a kind that models take.

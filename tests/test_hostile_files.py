@@ -1,7 +1,9 @@
 """Documents and sites that want to do harm: a 400 in bounded seconds and memory, and nobody else feels it."""
 
+import asyncio
 import base64
 import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -11,8 +13,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from nodes.documents.parsed import Unreadable
+from nodes.documents.known import Key, Known
+from nodes.documents.parsed import Document, Page, Parsed, Unreadable
 from nodes.documents.parser import Confines, Documents
+from nodes.documents.turns import Turns
 from nodes.fetching import Fetcher, FetchFailed
 from nodes.reach import Reach
 from tests import documents
@@ -74,9 +78,8 @@ def test_a_hostile_document_is_refused_in_bounded_time_and_memory(strict: Server
 
 @promise("input_file.unharmed")
 def test_others_are_answered_at_once_while_documents_are_read(strict: Server, model: str) -> None:
-    reading = [threading.Thread(target=asked, args=(strict, model, HOSTILE["slow.html"])) for _ in range(2)]
-    for thread in reading:
-        thread.start()
+    reading = threading.Thread(target=asked, args=(strict, model, HOSTILE["slow.html"]))
+    reading.start()
     eventually(lambda: 1 / len(readers(strict.pid)), ZeroDivisionError)
     took = list[float]()
     with httpx2.Client() as client:
@@ -85,8 +88,7 @@ def test_others_are_answered_at_once_while_documents_are_read(strict: Server, mo
             assert client.get(f"{strict.origin}/health").status_code == 200
             took.append(time.monotonic() - began)
     assert sorted(took)[10] < 0.1
-    for thread in reading:
-        thread.join(20)
+    reading.join(20)
 
 
 @promise("input_file.orphans")
@@ -116,11 +118,51 @@ async def test_reading_starts_at_once_and_holds_to_its_memory() -> None:
     for _ in range(5):
         began = time.monotonic()
         with pytest.raises(Unreadable):
-            await Documents().parse(HOSTILE["archive.zip"].content, "a.zip", 10)
+            await Documents().parse("me", Document(HOSTILE["archive.zip"].content, "a.zip"), 10)
         took.append(time.monotonic() - began)
     assert min(took) < 0.15
+    confined = Documents(Confines(memory_bytes=128 * 2**20))
     with pytest.raises(Unreadable, match="more than 128 MB of memory"):
-        await Documents(Confines(memory_bytes=128 * 2**20)).parse(HOSTILE["swelling.pdf"].content, "a.pdf", 10)
+        await confined.parse("me", Document(HOSTILE["swelling.pdf"].content, "a.pdf"), 10)
+
+
+@promise("input_file.unharmed")
+async def test_no_owner_has_all_who_read() -> None:
+    turns, order = Turns(2), list[str]()
+
+    async def read(owner: str, until: asyncio.Event) -> None:
+        async with turns.taken(owner):
+            order.append(owner)
+            await until.wait()
+
+    until = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        for owner in ("ann", "ann", "bob", "ann"):
+            tasks.create_task(read(owner, until))
+        await asyncio.sleep(0.02)
+        assert order == ["ann", "bob"]
+        until.set()
+    assert order == ["ann", "bob", "ann", "ann"]
+
+
+@promise("input_file.known")
+async def test_a_document_that_comes_again_is_not_read_again() -> None:
+    reader, document = Documents(), Document(documents.pdf("Hello", "again"), "a.pdf")
+    first = await reader.parse("ann", document, 100)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    assert await reader.parse("bob", Document(document.content, "b.pdf"), 100) == first
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime == before
+    assert (await reader.parse("ann", document, 7)).text == "[page 1]\nHello\n\n[page 2]\nag"
+
+
+@promise("input_file.known")
+def test_what_was_read_is_forgotten_when_there_is_too_much_of_it() -> None:
+    known = Known(limit_chars=10)
+    keys = [Key.of(b"%d" % at, "pdf", 100) for at in range(4)]
+    for key, chars in zip(keys, (4, 4, 4, 11), strict=True):
+        known.put(key, Parsed([Page("", "x" * chars)], chars))
+        known.get(keys[0])  # used, and so kept
+    assert [known.get(key) is not None for key in keys] == [True, False, True, False]
 
 
 @promise("input_file.reach")

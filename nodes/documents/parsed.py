@@ -1,6 +1,17 @@
-"""What a document comes to: text, by pages. Of the standard library alone, for the processes that read import it."""
+"""A document and what it comes to: text, by pages.
+
+Of the standard library alone, for the processes that read import it.
+"""
 
 from typing import NamedTuple
+
+
+class Document(NamedTuple):
+    content: bytes
+    #: May be empty, and is not safe as a path.
+    filename: str
+    #: As whoever sent it says; may be empty.
+    media_type: str = ""
 
 
 class Page(NamedTuple):

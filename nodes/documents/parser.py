@@ -13,8 +13,10 @@ from typing import Protocol, cast
 import orjson
 
 from nodes.documents.decoding import decoded
-from nodes.documents.parsed import Page, Parsed, Unreadable
+from nodes.documents.known import Key, Known
+from nodes.documents.parsed import Document, Page, Parsed, Unreadable
 from nodes.documents.sniffing import format_of
+from nodes.documents.turns import Turns
 
 _READING = str(Path(__file__).with_name("reading.py"))
 #: What the process kills itself by, if it still can.
@@ -29,8 +31,8 @@ _TEXTLESS = {
 
 
 class Parser(Protocol):
-    async def parse(self, content: bytes, filename: str, limit_chars: int, media_type: str = "") -> Parsed:
-        """At most `limit_chars` of its text. Raises `Unreadable`."""
+    async def parse(self, owner: str, document: Document, limit_chars: int) -> Parsed:
+        """At most `limit_chars` of its text. Raises `Unreadable`. No owner can have all who read."""
         ...
 
 
@@ -47,16 +49,22 @@ class Documents:
 
     def __init__(self, confines: Confines | None = None) -> None:
         self._confines = confines or Confines()
-        self._turns = asyncio.Semaphore(os.cpu_count() or 1)
+        self._turns = Turns(os.cpu_count() or 1)
+        self._known = Known()
 
-    async def parse(self, content: bytes, filename: str, limit_chars: int, media_type: str = "") -> Parsed:
-        format = format_of(content, filename, media_type)
+    async def parse(self, owner: str, document: Document, limit_chars: int) -> Parsed:
+        """See `Parser`."""
+        format = format_of(document)
         if format == "text":
-            return await asyncio.to_thread(_plain, content, limit_chars)
-        async with self._turns:
-            parsed = await self._read(format, content, limit_chars)
+            return await asyncio.to_thread(_plain, document.content, limit_chars)
+        key = await asyncio.to_thread(Key.of, document.content, format, limit_chars)
+        if known := self._known.get(key):
+            return known
+        async with self._turns.taken(owner):
+            parsed = await self._read(format, document.content, limit_chars)
         if not any(page.text for page in parsed.pages):
             raise Unreadable(_TEXTLESS.get(format, "has no text."))
+        self._known.put(key, parsed)
         return parsed
 
     async def _read(self, format: str, content: bytes, limit_chars: int) -> Parsed:

@@ -10,10 +10,10 @@ from typing import Literal
 
 from graph.attachments import Attachment
 from graph.errors import Json, RequestError
-from nodes.documents.parsed import Parsed, Unreadable
+from nodes.documents.parsed import Document, Parsed, Unreadable
 from nodes.documents.parser import Parser
 from nodes.documents.sniffing import image_type
-from nodes.documents.sources import Allowance, Source, Sources
+from nodes.documents.sources import Allowance, Sources
 
 _IMAGE_BYTES = 20 * 2**20
 #: Of one request: that are fetched and read at the same time, and in all.
@@ -86,13 +86,13 @@ class Resolver:
             if part.get("file_data"):
                 return None
             return await _file(await self._sources.of(owner, given, allowance))
-        return await self._text(given, await self._sources.of(owner, given, allowance))
+        return await self._text(owner, given, await self._sources.of(owner, given, allowance))
 
-    async def _text(self, given: Attachment, source: Source) -> "_Read":
-        name = _shown(source.filename)
+    async def _text(self, owner: str, given: Attachment, document: Document) -> "_Read":
+        name = _shown(document.filename)
         limit = min(self._telling.file_chars, self._telling.limit_chars)
         try:
-            parsed = await self._parser.parse(source.content, source.filename, limit, source.media_type)
+            parsed = await self._parser.parse(owner, document, limit)
         except Unreadable as unreadable:
             message = f"The file '{name}' {unreadable.reason}"
             raise RequestError(message, param=_place(given), code=unreadable.code) from None
@@ -116,22 +116,22 @@ def _shown(filename: str) -> str:
     return _UNSHOWN.sub(" ", filename)[:_NAME_CHARS].strip() or "file"
 
 
-async def _image(given: Attachment, source: Source) -> Json:
-    kind = image_type(source.content)
+async def _image(given: Attachment, document: Document) -> Json:
+    kind = image_type(document.content)
     if kind is None:
         message = "The file is no image of a kind that models take: PNG, JPEG, GIF or WebP."
         raise RequestError(message, param=_place(given), code="unsupported_file")
-    if len(source.content) > _IMAGE_BYTES:
-        message = f"The image has {len(source.content)} bytes; at most {_IMAGE_BYTES} are taken."
+    if len(document.content) > _IMAGE_BYTES:
+        message = f"The image has {len(document.content)} bytes; at most {_IMAGE_BYTES} are taken."
         raise RequestError(message, param=_place(given), code="image_file_too_large")
-    told = {"type": "input_image", "image_url": await asyncio.to_thread(_data_url, kind, source.content)}
+    told = {"type": "input_image", "image_url": await asyncio.to_thread(_data_url, kind, document.content)}
     return told | ({"detail": given.part["detail"]} if given.part.get("detail") else {})
 
 
-async def _file(source: Source) -> Json:
-    guessed = mimetypes.guess_type(source.filename)[0] or "application/octet-stream"
-    data = await asyncio.to_thread(_data_url, source.media_type or guessed, source.content)
-    return {"type": "input_file", "filename": _shown(source.filename), "file_data": data}
+async def _file(document: Document) -> Json:
+    guessed = mimetypes.guess_type(document.filename)[0] or "application/octet-stream"
+    data = await asyncio.to_thread(_data_url, document.media_type or guessed, document.content)
+    return {"type": "input_file", "filename": _shown(document.filename), "file_data": data}
 
 
 def _data_url(media_type: str, content: bytes) -> str:

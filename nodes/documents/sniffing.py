@@ -1,6 +1,6 @@
 """What kind of file it is: its first bytes say so, then its name."""
 
-from nodes.documents.parsed import Unreadable
+from nodes.documents.parsed import Document, Unreadable
 
 #: What models take as images. Source: CONTRACT of the Responses API, `input_image`.
 _IMAGES = {
@@ -25,8 +25,9 @@ def image_type(content: bytes) -> str | None:
     return next((kind for magic, kind in _IMAGES.items() if content.startswith(magic)), None)
 
 
-def format_of(content: bytes, filename: str, media_type: str = "") -> str:
+def format_of(document: Document) -> str:
     """The module of `formats` that reads it, or `text`. Raises `Unreadable` for what is known not to be readable."""
+    content = document.content
     if image_type(content):
         raise Unreadable("is an image; send it as an 'input_image'.")
     if content.startswith(b"PK\x03\x04"):
@@ -39,10 +40,11 @@ def format_of(content: bytes, filename: str, media_type: str = "") -> str:
         return "pdf"
     if content.startswith(b"{\\rtf"):
         raise Unreadable("is rich text, which cannot be read; send it as docx, PDF or plain text.")
-    return "html" if _is_html(content, filename.lower(), media_type.lower()) else "text"
+    return "html" if _is_html(document) else "text"
 
 
-def _is_html(content: bytes, filename: str, media_type: str) -> bool:
-    begins = content[:_PDF_WITHIN].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    named = filename.endswith(_HTML_NAMES) or media_type.partition(";")[0].strip() in _HTML_TYPES
+def _is_html(document: Document) -> bool:
+    begins = document.content[:_PDF_WITHIN].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    media_type = document.media_type.partition(";")[0].strip().lower()
+    named = document.filename.lower().endswith(_HTML_NAMES) or media_type in _HTML_TYPES
     return named or begins.startswith(_HTML_BEGINNINGS)

@@ -3,21 +3,13 @@
 import asyncio
 from base64 import b64decode
 from dataclasses import dataclass
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from graph.attachments import Attachment
 from graph.errors import RequestError
 from graph.files import Files
+from nodes.documents.parsed import Document
 from nodes.fetching import Fetcher, FetchFailed
-
-
-class Source(NamedTuple):
-    content: bytes
-    #: May be empty, and is not safe as a path.
-    filename: str
-    #: As whoever sent it says; may be empty.
-    media_type: str = ""
 
 
 @dataclass(slots=True)
@@ -44,7 +36,7 @@ class Sources:
         self._files = files
         self._fetcher = fetcher
 
-    async def of(self, owner: str, given: Attachment, allowance: Allowance) -> Source:
+    async def of(self, owner: str, given: Attachment, allowance: Allowance) -> Document:
         """The bytes of an attachment. Raises `RequestError`."""
         part = given.part
         if id := part.get("file_id"):
@@ -56,7 +48,7 @@ class Sources:
             found = await self._sent(part["file_data"], f"{given.param}.file_data", allowance)
         return found._replace(filename=part.get("filename") or found.filename)
 
-    async def _kept(self, owner: str, id: str, param: str, allowance: Allowance) -> Source:
+    async def _kept(self, owner: str, id: str, param: str, allowance: Allowance) -> Document:
         file = await self._files.find(owner, id)
         if file is None:
             raise RequestError(f"File with id '{id}' not found.", param=param, code="file_not_found")
@@ -64,18 +56,18 @@ class Sources:
         content = bytearray()
         async for chunk in self._files.read(owner, id):
             content += chunk
-        return Source(bytes(content), file.filename)
+        return Document(bytes(content), file.filename)
 
-    async def _fetched(self, url: str, param: str, allowance: Allowance) -> Source:
+    async def _fetched(self, url: str, param: str, allowance: Allowance) -> Document:
         try:
             fetched = await self._fetcher.fetch(url, max(1, allowance.left_bytes))
         except FetchFailed as failed:
             message = f"The URL at '{_host(url)}' cannot be used: it {failed.reason}"
             raise RequestError(message, param=param, code="invalid_value") from None
         allowance.use(len(fetched.content), param)
-        return Source(fetched.content, fetched.filename, fetched.media_type)
+        return Document(fetched.content, fetched.filename, fetched.media_type)
 
-    async def _sent(self, data: str, param: str, allowance: Allowance) -> Source:
+    async def _sent(self, data: str, param: str, allowance: Allowance) -> Document:
         media_type, encoded = "", data
         if data.startswith("data:"):
             head, _, encoded = data[5:].partition(",")
@@ -89,7 +81,7 @@ class Sources:
             content = await asyncio.to_thread(b64decode, encoded, validate=True)
         except ValueError:
             raise RequestError(f"Invalid '{param}': not base64.", param=param, code="invalid_value") from None
-        return Source(content, "", media_type)
+        return Document(content, "", media_type)
 
 
 def _host(url: str) -> str:
