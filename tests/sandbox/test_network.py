@@ -7,8 +7,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from nodes.sandbox.bwrap import Bwrap
+from nodes.sandbox.interpreter import find
+from nodes.sandbox.local import LocalSandboxes
 from nodes.sandbox.network.domains import as_domain, covers
-from nodes.sandbox.port import Broken, Network, Secret
+from nodes.sandbox.port import Broken, Network, Room, Secret
 from nodes.sandbox.proxy import Exits
 from tests.contract import promise
 from tests.sandbox.network import Names, Site, World, exits, inside, site, way_out
@@ -69,7 +72,7 @@ async def test_tls_is_passed_through() -> None:
         opened = exits(Names(tls_test=["127.0.0.1"]), here.port)
         async with way_out(opened, "tls.test") as exit, inside(exit, world.client()) as client:
             assert (await client.get(f"https://tls.test:{here.port}/deep")).text.startswith("GET /deep")
-            with pytest.raises(httpx.ProxyError, match="403"):
+            with pytest.raises(httpx.ProxyError, match="403 other.test is not among the allowed domains"):
                 await client.get(f"https://other.test:{here.port}/")
 
 
@@ -199,3 +202,42 @@ async def test_a_secret_is_not_told_to_who_only_says_to_be_its_domain() -> None:
             with pytest.raises(httpx.ProxyError, match="502"):
                 await client.get(f"https://tls.test:{here.port}/", headers={"x-key": "API_KEY"})
     assert not here.asked
+
+
+#: In a sandbox that has a way out: what is tried, and how it ends.
+TRIED = {
+    "'GET' in urlopen('http://api.test:PORT/').read().decode()": "True",
+    "urlopen('http://other.test:PORT/')": "HTTPError: HTTP Error 403: other.test is not among the allowed domains",
+    "'k: sk-real' in urlopen(Request('https://tls.test:TLS/', headers={'k': 'KEY'})).read().decode()": "True",
+    "socket.create_connection(('127.0.0.1', PORT), 2)": "ConnectionRefusedError",
+    "socket.create_connection(('1.1.1.1', 443), 2)": "OSError: [Errno 101]",
+    "socket.getaddrinfo('api.test', 80)": "gaierror",
+    "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', PORT))": "1",
+    "socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)": "PermissionError",
+    "socket.socket(socket.AF_PACKET, socket.SOCK_RAW)": "OSError: [Errno 97]",
+    "socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)": "OSError: [Errno 97]",
+}
+
+
+@promise("network.allowed", "network.secrets")
+async def test_the_only_way_out_of_a_sandbox_is_the_proxy(api: Site) -> None:
+    world = World("tls.test")
+    secrets = [Secret("tls.test", "KEY", "sk-real")]
+    async with site(await world.server("tls.test")) as tls:
+        names = Names(api_test=["127.0.0.1"], tls_test=["127.0.0.1"])
+        opened = exits(names, api.port, tls.port, world=world)
+        ways = LocalSandboxes(Bwrap(), find(None, Path("/nonexistent")), exits=opened)
+        if problem := await ways.problem():
+            pytest.skip(problem)
+        sandbox = await ways.open(Room(network=Network(["api.test", "tls.test"], secrets)))
+        try:
+            await sandbox.run_code("import os, socket\nfrom urllib.request import Request, urlopen", 60, lambda _: None)
+            for tried, ends in TRIED.items():
+                code = tried.replace("PORT", str(api.port)).replace("TLS", str(tls.port))
+                told = "".join(one.value for one in (await sandbox.run_code(code, 60, lambda _: None)).outputs)
+                assert told.strip().splitlines()[-1].startswith((ends, f"urllib.error.{ends}", f"socket.{ends}")), told
+            found = await sandbox.run_code("sorted(os.environ.values())", 60, lambda _: None)
+            assert "sk-real" not in str(found.outputs)
+        finally:
+            await sandbox.close()
+    assert len(api.asked) == 1

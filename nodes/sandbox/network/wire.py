@@ -56,10 +56,11 @@ class Wire:
                 return
 
     async def answer(self, status: int, said: str) -> None:
-        """A whole answer of our own; the last on this connection."""
+        """A whole answer of our own; the last here. Of refused tunnels many clients show the first line alone."""
+        reason = said.encode("ascii", "replace")
         body = said.encode() + b"\n"
         headers = [("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(body)))]
-        await self.send(h11.Response(status_code=status, headers=[*headers, ("connection", "close")], reason=b""))
+        await self.send(h11.Response(status_code=status, headers=[*headers, ("connection", "close")], reason=reason))
         await self.send(h11.Data(data=body))
         await self.send(h11.EndOfMessage())
 
