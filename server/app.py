@@ -24,6 +24,7 @@ from server.metrics import Measured, Metrics
 from server.openapi import definitions
 from server.opening import open_house
 from server.settings import Settings, shared_metrics
+from server.wire.container import CreateContainer
 from server.wire.file import CreateUpload
 from server.wire.request import AddItems, CreateConversation, CreateResponse
 
@@ -63,7 +64,7 @@ def _describe(app: FastAPI) -> None:
     def described() -> dict[str, Any]:
         document = plain()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas.update(definitions(CreateResponse, CreateConversation, AddItems, CreateUpload))
+        schemas.update(definitions(CreateResponse, CreateConversation, AddItems, CreateUpload, CreateContainer))
         return document
 
     app.openapi = described

@@ -13,12 +13,16 @@ from nodes.container.live import free_path
 from server.house import House, body_of, house_of, owner_of
 from server.http import first_of, json_response, not_in_list, page_of, page_wanted
 from server.multipart import form_of, is_form
-from server.openapi import LIST, asks, takes
+from server.openapi import LIST, asks, takes, takes_form
 from server.sending import file_response
 from server.wire.container import CREATE_CONTAINER, CREATE_CONTAINER_FILE, CreateContainer, CreateContainerFile
 from server.wire.problems import read
 
 router = APIRouter(prefix="/v1/containers", tags=["containers"])
+
+#: A form with the file, or the name of one that is here already.
+_FILE = takes_form("file")
+_FILE["requestBody"]["content"] |= takes(CreateContainerFile)["requestBody"]["content"]
 
 
 @router.post("", openapi_extra=takes(CreateContainer))
@@ -69,7 +73,7 @@ async def delete(container_id: str, request: Request, owner: str = Depends(owner
 # ---------------------------------------------------------------- files
 
 
-@router.post("/{container_id}/files", openapi_extra=takes(CreateContainerFile))
+@router.post("/{container_id}/files", openapi_extra=_FILE)
 async def add_file(container_id: str, request: Request, owner: str = Depends(owner_of)) -> Response:
     house = house_of(request)
     await _found(house, owner, container_id)
