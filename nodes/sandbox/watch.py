@@ -11,7 +11,7 @@ from nodes.sandbox.usage import Usage
 _FILLED_A_SECOND = 2 << 30
 _SOONEST_S, _LATEST_S = 0.05, 1.0
 #: Looks at a sandbox that is too large: what was killed takes its time to give its memory back.
-_PATIENCE = 5
+_PATIENCE = 20
 #: Longer than it takes to begin, on the busiest machine.
 _UNSEEN_S = 15.0
 #: Each takes about a kilobyte of the kernel's memory, which no limit of bytes knows of.
