@@ -13,7 +13,7 @@ from rich.text import Text
 
 from nodes.upstreams.discovery import KNOWN, discover
 from nodes.upstreams.upstream import Upstream
-from server import __version__, checkup, mcp_servers
+from server import __version__, checkup, mcp_servers, sandboxes
 from server.auth import check_reach
 from server.finding import Finding
 from server.serve import check_workers, listen
@@ -52,6 +52,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             kept_keys = len(await found.keys.list())
     for finding in await mcp_servers.findings(settings) if settings.mcp_server else ():
         yield finding
+    if settings.sandbox != "off":
+        yield sandboxes.packages(settings)
     yield _workers(settings)
     yield _door(settings, kept_keys)
     yield _port(settings)

@@ -61,8 +61,8 @@ def packages(settings: Settings) -> Finding:
     found = interpreter_of(settings)
     names = [name.partition(" ")[0] for name in interpreter.packages(found)]
     if names:
-        return Finding("fine", f"Its Python has {len(names)} packages: {', '.join(names)}.")
-    return Finding("note", "Its Python has no packages.", INSTALL)
+        return Finding("fine", f"The Python of sandboxes has {len(names)} packages: {', '.join(names)}.")
+    return Finding("note", "The Python of sandboxes has no packages.", INSTALL)
 
 
 async def _tried(sandbox: Sandbox, settings: Settings) -> AsyncIterator[Finding]:

@@ -167,6 +167,15 @@ async def test_lines_of_ipython_are_understood(hand: Hand) -> None:
     assert "line 3" in told and "SyntaxError" in told
 
 
+@promise("running.ipython")
+async def test_what_code_imports_from_ipython_is_there(hand: Hand) -> None:
+    code = "from IPython.display import display, Image, HTML\nimport IPython\ndisplay(HTML('<b>'), 2)"
+    assert await hand.logs(code) == "<b>\n2\n"
+    await hand.put("dot.png", b"\x89PNG\r\n\x1a\n")
+    assert [output.kind for output in (await hand.run("Image('dot.png')")).outputs] == ["image"]
+    assert "ModuleNotFoundError" in await hand.logs("import IPython.core")
+
+
 @promise("running.input")
 async def test_input_fails_at_once(hand: Hand) -> None:
     assert (await hand.logs("input('name? ')")).endswith("nobody to ask here: put the value into the code.\n")

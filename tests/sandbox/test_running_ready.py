@@ -34,18 +34,13 @@ async def opened_s(pool: Pool, room: Room) -> float:
     return time.perf_counter() - began
 
 
-async def is_filled(pool: Pool) -> None:
-    while pool.ready < 1:
-        await asyncio.sleep(0.01)
-
-
 @promise("running.pool")
 async def test_one_is_kept_ready_and_replaced(pool: Pool) -> None:
     assert pool.ready == 0
     pool.fill()
-    await asyncio.wait_for(is_filled(pool), 20)
+    await pool.filled()
     assert await opened_s(pool, Room()) < 0.02
-    await asyncio.wait_for(is_filled(pool), 20)
+    await pool.filled()
     other = Hand(await pool.open(Room(memory_bytes=2 << 30)))
     assert pool.ready == 1
     third = Hand(await pool.open(Room(memory_bytes=3 << 30)))  # there is no room beside the one that is ready
@@ -61,7 +56,7 @@ async def test_one_that_died_while_it_waited_is_not_handed_out() -> None:
     way = ways()
     pool = Pool(Choice([way]), Room(), 1)
     pool.fill()
-    await asyncio.wait_for(is_filled(pool), 20)
+    await pool.filled()
     await way.close()
     assert await Hand(await pool.open(Room())).logs("1") == "1\n"
     await pool.close()

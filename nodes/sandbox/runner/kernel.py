@@ -13,6 +13,7 @@ from typing import NamedTuple, NoReturn
 
 from . import processes, wire
 from .cell import Cells
+from .ipython import Substitute
 from .keeping import Keeping
 from .plots import Plots
 from .showing import Showing
@@ -46,6 +47,7 @@ class Kernel:
         self._interrupts = Interrupts()
         self._showing = Showing(pipes.output, self._show_image)
         Plots(self._showing.figure).install()
+        Substitute(self._showing).install()
         self._cells = Cells(self._showing)
         self._keeping = Keeping(self._cells)
         self._ear = wire.Ear(pipes.orders)
