@@ -9,8 +9,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from openai import NotFoundError, OpenAI, OpenAIError
-from openai.types.responses import FunctionToolParam, Response
+from openai import BadRequestError, NotFoundError, OpenAI, OpenAIError
+from openai.types.responses import FunctionToolParam, Response, ResponseIncludable
+from openai.types.responses.tool_param import CodeInterpreter
 from pydantic import BaseModel
 from rich.console import Console
 from rich.markup import escape
@@ -32,6 +33,8 @@ _WEATHER: FunctionToolParam = {
     },
     "strict": True,
 }
+_PYTHON: CodeInterpreter = {"type": "code_interpreter", "container": {"type": "auto"}}
+_OUTPUTS: ResponseIncludable = "code_interpreter_call.outputs"
 
 
 class City(BaseModel):
@@ -92,6 +95,7 @@ class Walk:
         self._branched(first, second)
         self._called()
         self._structured()
+        self._computed()
         self._forgotten(second)
         self._say("\n[bold green]That was it.[/] Now with a model of yours: graphnexus serve --upstream URL")
 
@@ -153,6 +157,23 @@ class Walk:
         self._say(f"[bold]you[/]   {question}")
         self._say(f"[bold]model[/] [cyan]{escape(repr(parsed.output_parsed))}[/]")
         self._say("[dim]the shape was kept; the words are the question's, the demo model knows no cities[/]")
+
+    def _computed(self) -> None:
+        self._step(
+            "Code that runs on the server", 'tools=[{"type": "code_interpreter", "container": {"type": "auto"}}]'
+        )
+        question = "Use code_interpreter: `sum(range(101))`"
+        try:
+            answer = self._client.responses.create(model=_MODEL, input=question, tools=[_PYTHON], include=[_OUTPUTS])
+        except BadRequestError as error:
+            self._say(f"[dim]not on this machine: {escape(error.message)}[/]")
+            return
+        self._say(f"[bold]you[/]   {question}")
+        for call in answer.output:
+            if call.type == "code_interpreter_call":
+                said = "".join(output.logs for output in call.outputs or () if output.type == "logs")
+                self._say(f"[magenta]code[/]  {escape(call.code or '')} → {escape(said.strip())}")
+        self._answered(answer)
 
     def _forgotten(self, answer: Response) -> None:
         self._step("Retrieve and delete", f'client.responses.retrieve("{answer.id[:14]}…"), then delete')
