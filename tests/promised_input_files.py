@@ -15,6 +15,7 @@ INPUT_FILES = promises(
     input_file.reach            No URL, redirect or name that changes leads to an address callers may not name.
     input_file.fetch_limits     What is fetched is limited in bytes, packed or not, in seconds and in redirects.
     input_file.hostile          A document that harms its reader is a 400 within bounded seconds and memory.
+    input_file.confined         A parser that a document has taken over sees no file, no network, no secret.
     input_file.unharmed         While documents are read others are answered at once.
     input_file.known            A document that comes again is not read again, within bounds.
     input_file.orphans          No reading process outlives its server.

@@ -2,7 +2,8 @@
 
 ORDER is `{"format", "chars", "memory_bytes", "seconds", "parent"}`, the paths are where modules are found. Answers with
 a line of JSON: `{"pages": [[mark, text]], "chars"}` or `{"reason", "code"}`. Whatever a document does to a parser ends
-here: this process has nothing, and is killed by the kernel when its memory or time is used up, or its server has gone.
+here: this process has nothing, sees no file but those of the parsers and no network, and is killed by the kernel when
+its memory or time is used up, or its server has gone.
 """
 
 import importlib
@@ -13,24 +14,30 @@ import signal
 import sys
 import types
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nodes.documents.parsed import Page
 
-#: Source: prctl(2), PR_SET_PDEATHSIG.
-_SIGNAL_WHEN_ORPHANED = 1
 _OPEN_FILES = 64
+#: A user and a network of its own. Source: clone(2).
+_NEW_USER_AND_NETWORK = 0x10000000 | 0x40000000
+_NODES = Path(__file__).parents[1]
+_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/nix/store", sys.base_prefix)
 
 
 def main() -> None:
     order: dict[str, Any] = json.loads(sys.argv[1])
     _confine(order)
+    if sys.platform == "linux":
+        _shut_in(order["parent"])
     sys.path.extend(sys.argv[2:])
-    # The package without what its beginning imports: that is the server's.
-    nodes = sys.modules["nodes"] = types.ModuleType("nodes")
-    nodes.__path__ = [str(Path(__file__).parents[1])]
+    # The packages without what their beginnings import, which is the server's, and without the need to list them.
+    for name, path in (("nodes", _NODES), ("nodes.documents", _NODES / "documents")):
+        package = sys.modules[name] = types.ModuleType(name)
+        package.__path__ = [str(path)]
     print(json.dumps(_answer(order)))
     sys.stdout.flush()
     os._exit(0)  # what there is to tidy up the kernel does sooner
@@ -39,7 +46,6 @@ def main() -> None:
 def _confine(order: dict[str, Any]) -> None:
     """From here on this process can neither grow, nor stay, nor write a file."""
     memory, seconds = order["memory_bytes"], order["seconds"]
-    _die_with(order["parent"])
     signal.setitimer(signal.ITIMER_REAL, seconds)  # kills, also inside a library
     for what, most in (
         (resource.RLIMIT_AS, memory),
@@ -47,17 +53,28 @@ def _confine(order: dict[str, Any]) -> None:
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, _OPEN_FILES),
+        (resource.RLIMIT_NPROC, 0),
     ):
         resource.setrlimit(what, (most, most))
 
 
-def _die_with(parent: int) -> None:
-    if sys.platform == "linux":
-        import ctypes
+def _shut_in(parent: int) -> None:
+    """Die with the server; see no network, and no file but the parsers' own, as far as the kernel can do that."""
+    import ctypes
 
-        ctypes.CDLL(None).prctl(_SIGNAL_WHEN_ORPHANED, signal.SIGKILL)
+    sys.path.insert(0, str(_NODES / "sandbox" / "confine"))
+    import kernel  # pyright: ignore[reportMissingImports]  # of the launcher of sandboxes
+    import landlock  # pyright: ignore[reportMissingImports]
+
+    ctypes.CDLL(None).unshare(_NEW_USER_AND_NETWORK)
+    kernel.prctl(kernel.SET_DEATH_SIGNAL, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+    kernel.prctl(kernel.SET_NO_NEW_PRIVILEGES, 1)
+    packages = [path for path in sys.argv[2:] if path.endswith("-packages")]
+    with suppress(OSError):  # a kernel without Landlock
+        landlock.restrict([*_LIBRARIES, *packages, str(_NODES / "documents")], [], [])
+    del sys.path[0]
 
 
 def _answer(order: dict[str, Any]) -> dict[str, Any]:
