@@ -13,6 +13,8 @@ from nodes.sandbox.port import Room
 MOUNT, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _PREFIX = "graphnexus"
 _CONTROLLERS = ("memory", "pids", "cpu")
+#: Each group of version 1 costs a start 15 ms, so that niceness has to do for the processor there.
+_NEEDED = frozenset({"memory", "pids"})
 _next = count().__next__
 
 
@@ -83,31 +85,30 @@ def find(mount: Path = MOUNT, own: Path = OWN) -> Cgroups | None:
     places = {name: Path(path) for _, names, path in _memberships(own) for name in names.split(",")}
     try:
         if (mount / "cgroup.controllers").exists():
-            return _unified(mount / places[""].relative_to("/"))
-        parents = {name: mount / name / places[name].relative_to("/") for name in _CONTROLLERS if name in places}
+            return _unified(mount / places[""].relative_to("/"), mount)
+        parents = {name: mount / name / places[name].relative_to("/") for name in _NEEDED if name in places}
         writable = {name: path for name, path in parents.items() if os.access(path, os.W_OK)}
-        return Cgroups(writable, unified=False) if {"memory", "pids"} <= writable.keys() else None
+        return Cgroups(writable, unified=False) if writable.keys() >= _NEEDED else None
     except (OSError, KeyError, ValueError):
         return None
 
 
-def _unified(own: Path) -> Cgroups | None:
+def _unified(own: Path, mount: Path) -> Cgroups | None:
     home = own.parent if own.name == f"{_PREFIX}-server" else own
     offered = (home / "cgroup.controllers").read_text().split()
-    if not {"memory", "pids"} <= set(offered) or not os.access(home, os.W_OK):
+    if not _NEEDED.issubset(offered) or not os.access(home, os.W_OK):
         return None
-    if not {"memory", "pids"} <= set((home / "cgroup.subtree_control").read_text().split()):
-        if not _delegated(home):
+    if not _NEEDED.issubset((home / "cgroup.subtree_control").read_text().split()):
+        if home != mount and not _delegated(home):
             return None
-        _step_aside(home)
+        if (home / "cgroup.type").exists():  # the machine's own root may hold processes and groups
+            _step_aside(home)
         (home / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in _CONTROLLERS if name in offered))
     return Cgroups({name: home for name in _CONTROLLERS if name in offered}, unified=True)
 
 
 def _delegated(home: Path) -> bool:
-    """Given to us to do in as we like: by systemd, or as all a container sees."""
-    if home == MOUNT:
-        return True
+    """Given to us by systemd, to do in as we like; what is all that a container sees is so, too."""
     for name in ("user.delegate", "trusted.delegate"):
         with suppress(OSError):
             if os.getxattr(home, name) == b"1":
@@ -133,4 +134,4 @@ def _memberships(own: Path) -> list[list[str]]:
 def _limits(room: Room, bytes_of_all: int, unified: bool) -> dict[str, int]:
     if unified:
         return {"memory.max": bytes_of_all, "memory.swap.max": 0, "pids.max": 2 * room.processes, "cpu.weight": 5}
-    return {"memory.limit_in_bytes": bytes_of_all, "pids.max": 2 * room.processes, "cpu.shares": 51}
+    return {"memory.limit_in_bytes": bytes_of_all, "pids.max": 2 * room.processes}

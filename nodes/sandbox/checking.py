@@ -48,8 +48,8 @@ async def problem(start: Start) -> str | None:
     except TimeoutError:
         process.stop("")
         return f"bubblewrap did not answer within {_LIMIT_S:.0f} s."
-    await asyncio.sleep(0)  # its last words are read by another task
     if _HELD not in said:
+        await process.heard.wait()
         return f"bubblewrap could not open a sandbox: {process.last_words or 'it said nothing'}. {ADVICE}"
     open_ways = [line for line in said if line and line != _HELD]
     return f"bubblewrap does not hold here: {'; '.join(open_ways)}." if open_ways else None

@@ -38,8 +38,9 @@ class Guarded(Process):
         self._handle = _handle(self.pid)
         #: Why the sandbox was ended from outside (a sentence for the model), if it was.
         self.stopped: str | None = None
-        #: The end of what it said on stderr.
+        #: The end of what it said on stderr; all of it was read when `heard` is set.
         self.last_words = ""
+        self.heard = asyncio.Event()
 
     async def wait(self) -> int:
         """As asyncio's, which waits for its output to be read as well: for ever, where nobody does."""
@@ -53,6 +54,7 @@ class Guarded(Process):
         while more := await self.stderr.read(_READ_AHEAD_BYTES):
             said = (said + more)[-_LAST_WORDS_BYTES:]
             self.last_words = said.decode(errors="replace").strip()
+        self.heard.set()
         status = await self.wait()
         if self._handle is not None:
             os.close(self._handle)

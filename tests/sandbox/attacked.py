@@ -32,11 +32,11 @@ def uid_of(who: str) -> int:
 class Attacker:
     """A process of `who`: `server` is whoever runs the tests (root in CI), `user` somebody without rights."""
 
-    def __init__(self, who: str) -> None:
+    def __init__(self, who: str, *around: str) -> None:
         self.uid = uid_of(who)
         self.secret = secrets.token_hex(8)
         self.process = subprocess.Popen(
-            [sys.executable, HERE / "attacker.py", str(self.uid)],
+            [*around, sys.executable, HERE / "attacker.py", str(self.uid)],
             stdin=-1,
             stdout=-1,
             env={"PATH": "/usr/bin:/bin", MARK: self.secret},
@@ -118,8 +118,9 @@ def alive(mark: str) -> list[int]:
 
 
 @contextlib.contextmanager
-def attacking(who: str) -> Iterator[Attacker]:
-    attacker = Attacker(who)
+def attacking(who: str, *around: str) -> Iterator[Attacker]:
+    """`around`: what the attacker is started by."""
+    attacker = Attacker(who, *around)
     try:
         yield attacker
     finally:

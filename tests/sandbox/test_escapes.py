@@ -6,14 +6,17 @@ is in `SHUT_ANYWAY`, with the reason.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nodes.sandbox import checking, guarded
+from nodes.sandbox.guarded import Guarded
+from nodes.sandbox.port import Room
 from tests.contract import promise
-from tests.sandbox.attacked import HERE, MARK, PYTHON, Attacker, Host, needs_bwrap
+from tests.sandbox.attacked import HERE, MARK, PYTHON, Attacker, Host, attacking, needs_bwrap
 
 pytestmark = needs_bwrap
 PROBE = (HERE / "probe.py").read_text()
@@ -150,3 +153,24 @@ def test_environment_of_the_server_is_read_nowhere(
 def test_way_is_open_when_a_sandbox_held(attacker: Attacker) -> None:
     for grouped in (True, False):
         assert attacker.ask("problem", grouped=grouped) is None
+
+
+@promise("sandbox.check")
+def test_where_users_may_have_no_namespaces_it_is_said_what_to_do() -> None:
+    """As in containers and on hosts that deny them: here another sandbox does."""
+    around = ["bwrap", "--dev-bind", "/", "/", "--unshare-user", "--disable-userns", "--"]
+    with attacking("server", *around) as attacker:
+        problem = attacker.ask("problem")
+    assert problem.startswith("bubblewrap could not open a sandbox: ")
+    assert "apt-get install bubblewrap" in problem and "AppArmor" in problem and "--security-opt" in problem
+
+
+@promise("sandbox.check")
+async def test_sandbox_that_does_not_hold_is_no_open_way() -> None:
+    async def start(program: Sequence[str], _needs: Sequence[str], _room: Room) -> Guarded:
+        return await guarded.start(program, [])
+
+    problem = await checking.problem(start)
+    assert problem and "host files are seen (/etc/" in problem
+    for hole in ("host processes are seen", "setuid programs give rights", "system calls are not filtered"):
+        assert hole in problem
