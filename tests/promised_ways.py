@@ -6,6 +6,7 @@ WAYS = promises(
     "docs/sandbox-ways.md",
     """
     ways.choice                 The first open way is taken when it is first needed; when none is, each says why.
+    ways.named                  The operator names a way; what it cannot is refused with the reason, the rest goes on.
     landlock.escapes            Without namespaces too, code sees and touches nothing of the host, and has no sockets.
     landlock.limits             Memory, disk and processes of one sandbox are bounded there too; it goes on when it can.
     landlock.end                Whatever code has started ends with its sandbox, and with a server that is killed.

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from graph.errors import RequestError
 from nodes.reach import Reach
 from nodes.sandbox.bwrap import Bwrap
 from nodes.sandbox.docker import PYTHON, Docker
@@ -74,11 +73,6 @@ def _e2b(wanted: Wanted) -> Sandboxes:
 
 def _exits(wanted: Wanted) -> Exits:
     return Exits(Reach(loopback=wanted.allow_private, private=wanted.allow_private))
-
-
-def unavailable(reasons: str, param: str | None = None) -> RequestError:
-    """What the caller of a tool that needs a sandbox is told."""
-    return RequestError(reasons, param=param, code="sandbox_unavailable")
 
 
 class Choice:

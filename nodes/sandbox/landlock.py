@@ -156,7 +156,7 @@ def _box(needs: Sequence[str]) -> _Box:
     closed = [need for need in needs if os.geteuid() == 0 and not _open_to_all(Path(need).resolve())]
     if closed:
         reason = f"{', '.join(closed)} cannot be read by other users than root, and sandboxes do not run as root"
-        raise Broken(f"{reason}; have Python where all may read it.")
+        raise Broken(f"{reason}: name one elsewhere (setting `sandbox_python`), or run the server as another user.")
     return _Box.made()
 
 
