@@ -199,16 +199,14 @@ for fd in range(1, 64):
     for line in (*lines, "no json\\n", "[]\\n"):
         try: os.write(fd, line.encode())
         except OSError: pass
-for pid in os.listdir("/proc"):
-    if pid.isdigit() and int(pid) != os.getpid():
-        for fd in range(10):
-            try:
-                with open(f"/proc/{pid}/fd/{fd}", "w") as file: file.write(lines[1] * 100)
-                print("written", pid, fd)
-            except OSError: pass
-        try: open(f"/proc/{pid}/mem", "r+b")
-        except OSError: pass
-        else: print("memory of", pid)
+for fd in range(64):  # of what speaks for the sandbox
+    try:
+        with open(f"/proc/1/fd/{fd}", "w") as file: file.write(lines[1] * 100)
+        print("written", fd)
+    except OSError: pass
+try: open("/proc/1/mem", "r+b")
+except OSError: pass
+else: print("memory")
 """
     ran = await hand.run(forged + "\nimport time; time.sleep(0.1); print('own end')")
     said = text(list(ran.outputs))
