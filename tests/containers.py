@@ -99,19 +99,20 @@ def rooms() -> Choice:
 
 
 @asynccontextmanager
-async def hand(name: str, path: Path, ways: Choice, **rules: Any) -> AsyncIterator[Hand]:
+async def hand(
+    name: str, path: Path, ways: Choice, quota_bytes: int | None = None, **rules: Any
+) -> AsyncIterator[Hand]:
     """A process that ends as it should; `path` is where everything is kept."""
     async with STORES[name](place_of(name, path / "store.db")) as store:
         await store.workers.beat()
-        made = over(store, path, ways, **rules)
+        made = _over(store, path, ways, quota_bytes, **rules)
         async with made.containers.keeping():
             yield made
         await store.workers.leave()
 
 
-def over(store: Store, path: Path, ways: Choice, **rules: Any) -> Hand:
-    """Containers on a store, looked after by nobody."""
-    shelf = Shelf(store.containers, Storage.at(str(path / "files")), LIMIT_BYTES)
+def _over(store: Store, path: Path, ways: Choice, quota_bytes: int | None, **rules: Any) -> Hand:
+    shelf = Shelf(store.containers, Storage.at(str(path / "files")), LIMIT_BYTES, quota_bytes)
     uploads = Uploads()
     bounds = replace(RULES, **rules)
     maker = Maker(Seal(b"k" * 32), bounds, uploads, None, Room(disk_bytes=LIMIT_BYTES))

@@ -18,6 +18,7 @@ CONTAINERS = promises(
     containers.idle             An idle sandbox goes; files and variables come back with the next call.
     containers.restart          A server that is stopped leaves files and variables to the next.
     containers.killed           Of a killed server the files are there, and variables that are lost are told to be.
+    containers.poisoned         Saved variables that do harm cost the variables, not the container.
     containers.handover         Another server on the database is handed a container, variables and all.
     containers.deleted          A deleted container is gone at once: what runs in it, on whatever server, its bytes.
     containers.limit            At most so many sandboxes live; the one idle longest gives way.

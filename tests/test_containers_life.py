@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from graph.containers import Fresh
-from graph.errors import ToolFailed
+from graph.errors import LeaseLost, ToolFailed
 from nodes.sandbox.choose import Choice
 from tests.containers import OWNER, Hand, hand, pieces, rooms
 from tests.contract import promise
@@ -184,21 +184,55 @@ async def test_what_a_cancelled_call_has_made_is_kept(here: Hand) -> None:
     running = asyncio.create_task(here.run(id, "open('/mnt/data/f', 'w').write('made')\ntime.sleep(9)"))
     await asyncio.sleep(0.2)
     running.cancel()
+    await asyncio.sleep(0)
+    running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+    assert (await here.run(id, "'still here'")).said == "'still here'", "it waits until the other is over"
     assert await here.files(id) == {"f": b"made"}
-    assert (await here.run(id, "'still here'")).said == "'still here'"
 
 
 @promise("containers.full")
-async def test_what_does_not_fit_is_not_kept_and_the_model_is_told(here: Hand) -> None:
+async def test_what_does_not_fit_is_not_kept_and_the_model_is_told(ways: Choice, tmp_path: Path) -> None:
+    async with hand("sqlite", tmp_path, ways, quota_bytes=1 << 20) as here:
+        id = await here.new()
+        code = "for n in range(4): _ = open(f'/mnt/data/n{n}', 'wb').write(b'y' * (400 << 10))"
+        ran = await here.run(id, code)
+        assert (len(ran.files), len(ran.notes)) == (2, 2)
+        assert all("/mnt/data/n" in note and "delete some" in note for note in ran.notes)
+        kept = await here.files(id)
+        assert len(kept) == 2
+        there = await here.run(
+            id, f"import os\nos.remove('/mnt/data/{next(iter(kept))}')\nlen(os.listdir('/mnt/data'))"
+        )
+        assert there.said == "3", "the sandbox has them all"
+
+
+@promise("containers.killed")
+async def test_of_two_leases_the_newer_one_counts(here: Hand) -> None:
     id = await here.new()
     await here.run(id, "1")
-    await here.put(id, "most", b"x" * (7 << 20))
-    code = "for n in range(4): open(f'/mnt/data/n{n}', 'wb').write(b'y' * (400 << 10))"
-    ran = await here.run(id, code)
-    assert len(ran.files) < 4
-    assert all("/mnt/data/" in note for note in ran.notes)
+    older, newer = [await here.store.containers.take(id) for _ in range(2)]
+    assert older and newer
+    with pytest.raises(LeaseLost):
+        await here.shelf.keep(older, [Fresh("/mnt/data/a", "assistant", pieces(b"a"))])
+    with pytest.raises(LeaseLost):
+        await here.shelf.save(older, b"variables")
+    await here.shelf.keep(newer, [Fresh("/mnt/data/b", "assistant", pieces(b"b"))])
+    assert await here.files(id) == {"b": b"b"}
+
+
+@promise("containers.poisoned")
+async def test_saved_variables_that_do_harm_cost_the_variables(here: Hand, ways: Choice, tmp_path: Path) -> None:
+    id = await here.new()
+    await here.run(id, "open('/mnt/data/f', 'w').write('kept')")
+    lease = await here.store.containers.take(id)
+    assert lease
+    deadly = b"cos\n_exit\n(I3\ntR."  # a pickle that ends who reads it
+    await here.shelf.save(lease, deadly)
+    await here.store.containers.release(id, lease.epoch)
+    ran = await here.run(id, "open('/mnt/data/f').read()")
+    assert (ran.said, ran.fresh) == ("'kept'", True)
 
 
 @promise("containers.whole")
