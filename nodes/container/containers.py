@@ -28,6 +28,8 @@ from nodes.sandbox.port import Broken
 __all__ = ["Containers", "Entered", "Told"]
 
 logger = logging.getLogger(__name__)
+#: Ways whose sandboxes run the Python of this machine.
+_HERE = frozenset({"bwrap", "landlock"})
 #: Choices that are remembered until the container is entered.
 _CHOSEN = 10_000
 
@@ -113,7 +115,8 @@ class Containers:
     async def told(self, owner: str, id: str) -> Told:
         """What the model is told of a container that was chosen."""
         found = await self._found(owner, id)
-        return Told(self._packages, found.domains if found else ())
+        here = self._rooms.name in _HERE
+        return Told(self._packages if here else (), found.domains if found else ())
 
     async def _known(self, made: Container, wanted: Json, entries: Sequence[Entry]) -> Container | None:
         for id in named_by(entries):

@@ -71,6 +71,11 @@ class Shelf(Protocol):
 class Rooms(Protocol):
     """The sandboxes of this server, whichever way they are had; see `nodes/sandbox/choose.py`."""
 
+    @property
+    def name(self) -> str:
+        """Of the way, once `refusal` was asked."""
+        ...
+
     async def refusal(self, room: Room) -> str | None:
         """Why a room like this cannot be had here; None when it can."""
         ...
