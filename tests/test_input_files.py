@@ -247,6 +247,7 @@ REFUSED = {
     "a broken URL": ({"type": "input_file", "file_url": "http://[::"}, "invalid_value", ".file_url"),
     "no base64": ({**FILE, "file_data": "%%%"}, "invalid_value", ".file_data"),
     "no base64 either": ({**FILE, "file_data": "data:text/plain,hello"}, "invalid_value", ".file_data"),
+    "text with zeros": (part("a.txt", "a\0b".encode("utf-16")), "unsupported_file", ".file_data"),
     "an image": (part("a.png", documents.png()), "unsupported_file", ".file_data"),
 }
 

@@ -20,13 +20,13 @@ _LOOKED_AT = 4096
 
 def decoded(content: bytes) -> str | None:
     """UTF-8, what a mark at its beginning says, or Windows' Latin-1; None when it is no text."""
-    for mark, encoding in _MARKS:
-        if content.startswith(mark):
-            return _in(content, encoding)
-    if (text := _in(content, "utf-8")) is not None:
-        return None if _CONTROLS.search(text) else text
-    text = content.decode("cp1252", "replace")
-    return None if _CONTROLS.search(text) or text.count("\ufffd") > len(text) // 100 else text
+    marked = next((encoding for mark, encoding in _MARKS if content.startswith(mark)), None)
+    text = _in(content, marked or "utf-8")
+    if text is None and not marked:
+        text = content.decode("cp1252", "replace")
+        if text.count("\ufffd") > len(text) // 100:
+            return None
+    return None if text is None or _CONTROLS.search(text) else text
 
 
 def decoded_markup(content: bytes) -> str:

@@ -18,7 +18,7 @@ from nodes.documents.sources import Allowance, Sources
 _IMAGE_BYTES = 20 * 2**20
 #: Of one request: that are fetched and read at the same time, and in all.
 _AT_ONCE = 8
-_MOST = 500
+_MOST = 1500
 _NAME_CHARS = 200
 _UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f<>\"\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 _END = re.compile(r"<(/\s*file)", re.IGNORECASE)
