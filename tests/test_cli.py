@@ -277,5 +277,6 @@ def test_demo_walks_to_its_end() -> None:
     ended = graphnexus("demo")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "simulated" in ended.stdout
+    assert "→ 5050" in ended.stdout
     assert "after delete: 404" in ended.stdout
     assert "Traceback" not in ended.stderr
