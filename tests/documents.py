@@ -107,6 +107,28 @@ def _cell(value: str | float) -> str:
     return f"<c><v>{value}</v></c>"
 
 
+def open_sheet(*cells: str) -> bytes:
+    """An ods of one row."""
+    spaces = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("office", "table", "text")
+    )
+    row = "".join(
+        f'<table:table-cell office:value-type="string"><text:p>{cell}</text:p></table:table-cell>' for cell in cells
+    )
+    table = f'<table:table table:name="Prices"><table:table-row>{row}</table:table-row></table:table>'
+    body = f"<office:body><office:spreadsheet>{table}</office:spreadsheet></office:body>"
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    of = 'xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"'
+    return zipped(
+        {
+            "mimetype": kind,
+            "META-INF/manifest.xml": f'<m:manifest {of}><m:file-entry m:full-path="/" m:media-type="{kind}"/>'
+            "</m:manifest>",
+            "content.xml": f"<office:document-content {spaces}>{body}</office:document-content>",
+        }
+    )
+
+
 def zipped(members: dict[str, str | bytes]) -> bytes:
     written = BytesIO()
     with ZipFile(written, "w", ZIP_DEFLATED) as archive:

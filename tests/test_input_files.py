@@ -95,6 +95,7 @@ KINDS = {
     "merged.docx": (documents.merged_word(), TRAVELLED),
     "a.pptx": (documents.slides(TRAVELLED), f"[slide 1]\n{TRAVELLED}\nNotes: said aloud"),
     "a.xlsx": (documents.workbook(["bird", "mph"], ["swallow", 24.0]), "[sheet Prices]\nbird,mph\nswallow,24"),
+    "a.ods": (documents.open_sheet("bird", "swallow"), "[sheet Prices]\nbird,swallow"),
 }
 
 
