@@ -48,19 +48,30 @@ class Guarded(Process):
         return self.returncode if self.returncode is not None else -signal.SIGKILL
 
     async def listen(self) -> None:
-        """Until it ends."""
+        """Until it ends; it is ended when this is cancelled."""
+        try:
+            await self._read()
+            if await self.wait() == -signal.SIGKILL:
+                self._pipes.close()  # nobody will read what is left
+        except asyncio.CancelledError:
+            self.kill()
+            self._pipes.close()
+            raise
+        finally:
+            self._let_go()
+
+    async def _read(self) -> None:
         assert self.stderr  # that is how `start` makes it  # noqa: S101
         said = b""
         while more := await self.stderr.read(_READ_AHEAD_BYTES):
             said = (said + more)[-_LAST_WORDS_BYTES:]
             self.last_words = said.decode(errors="replace").strip()
         self.heard.set()
-        status = await self.wait()
+
+    def _let_go(self) -> None:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
-        if status == -signal.SIGKILL:
-            self._pipes.close()  # nobody will read what is left
 
     def kill(self) -> None:
         """End it and everything in it. The inner ones end with the outermost, but not yet while they begin."""
