@@ -118,7 +118,7 @@ async def test_of_a_killed_server_the_files_are_there_and_lost_variables_are_tol
 async def test_a_process_that_was_thought_dead_writes_nothing_more(here: Hand, ways: Choice, tmp_path: Path) -> None:
     id = await here.new()
     await here.run(id, "import time\nopen('/mnt/data/f', 'w').write('kept')")
-    late = asyncio.create_task(here.run(id, "open('/mnt/data/f', 'w').write('late')\ntime.sleep(0.6)"))
+    late = asyncio.create_task(here.run(id, "open('/mnt/data/f', 'w').write('late')\ntime.sleep(0.4)"))
     await asyncio.sleep(0.1)
     await here.store.workers.leave()
     async with hand("sqlite", tmp_path, ways) as other:
@@ -170,7 +170,7 @@ async def test_the_sandbox_that_is_idle_longest_gives_way(ways: Choice, tmp_path
             await here.run(id, f"x = {number}")
         assert [(await here.run(ids[number], "x")).fresh for number in (2, 0)] == [False, True]
         assert (await here.run(ids[1], "x")).said == "1"
-        slow = [asyncio.create_task(here.run(ids[n], "import time\ntime.sleep(1.2)")) for n in (0, 1)]
+        slow = [asyncio.create_task(here.run(ids[n], "import time\ntime.sleep(0.9)")) for n in (0, 1)]
         await asyncio.sleep(0.4)
         with pytest.raises(ToolFailed, match="busy"):
             await here.run(ids[2], "1")

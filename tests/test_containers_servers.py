@@ -50,11 +50,12 @@ class Talk:
         return told(self.script)
 
 
-@pytest.fixture
-def pair(upstream: Upstream, tmp_path: Path) -> Iterator[list[Server]]:
+@pytest.fixture(scope="module")
+def pair(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
     """Two servers on one database and one storage."""
-    places = {"GRAPHNEXUS_DATABASE_URL": postgres.url_of(tmp_path), "GRAPHNEXUS_STORAGE_URL": str(tmp_path / "files")}
-    started = [Server(tmp_path / name, upstream.url, **SHARED, **places).start() for name in ("a", "b")]
+    path = tmp_path_factory.mktemp("containers")
+    places = {"GRAPHNEXUS_DATABASE_URL": postgres.url_of(path), "GRAPHNEXUS_STORAGE_URL": str(path / "files")}
+    started = [Server(path / name, upstream.url, **SHARED, **places).start() for name in ("a", "b")]
     yield started
     for server in started:
         server.kill()
@@ -97,6 +98,7 @@ def test_a_server_killed_in_mid_call_leaves_whole_files_to_the_other(
         assert "variables" in reply, "the model is told that they are lost"
         assert b.containers.retrieve(talk.container_id).status == "running"
     eventually(lambda: alive(orphans) and pytest.fail("they outlive the server"), pytest.fail.Exception)
+    pair[0].start()
 
 
 @promise("containers.restart")
