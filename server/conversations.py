@@ -38,9 +38,10 @@ async def create(request: Request, owner: str = Depends(owner_of)) -> Response:
     body: Any = await body_of(request)
     read(CREATE_CONVERSATION, body)
     made = Conversation(new_id("conv_"), owner, str(uuid.uuid4()), None, body.get("metadata") or {}, int(time.time()))
+    added = await _taken(request, made, body.get("items") or [])
     await house_of(request).store.conversations.create(made)
-    if body.get("items"):
-        await _append(request, made, body["items"])
+    if added:
+        await house_of(request).runner.edit(made, added)
     return json_response(_shown(made))
 
 
@@ -73,7 +74,8 @@ async def add_items(conversation_id: str, request: Request, owner: str = Depends
     conversation = await _found(conversation_id, request, owner)
     body: Any = await body_of(request)
     read(ADD_ITEMS, body)
-    added = await _append(request, conversation, body["items"])
+    added = await _taken(request, conversation, body["items"])
+    await house_of(request).runner.edit(conversation, added)
     items = [entry["item"] for entry in added]
     ends = {"first_id": items[0]["id"], "last_id": items[-1]["id"], "has_more": False}
     return json_response({"object": "list", "data": items, **ends})
@@ -118,16 +120,14 @@ async def _entries(request: Request, conversation: Conversation) -> Sequence[Ent
     return await house_of(request).runner.history(_head(conversation))
 
 
-async def _append(request: Request, conversation: Conversation, items: list[Json]) -> list[Entry]:
+async def _taken(request: Request, conversation: Conversation, items: list[Json]) -> list[Entry]:
+    """The entries of items for a conversation. Raises `RequestError`."""
     ids = item_ids(conversation.id)
     typed = typed_items(items, "items")
     if any(item["type"] == "item_reference" for item in typed if isinstance(item, dict)):
         raise RequestError("A conversation takes items, not references to items.", param="items", code="invalid_value")
-    runner = house_of(request).runner
     entries: list[Entry] = [{"item": stored_form(item, ids)} for item in typed if isinstance(item, dict)]
-    added = await attached(entries, "items", conversation.owner, runner.attachments)
-    await runner.edit(conversation, added)
-    return added
+    return await attached(entries, "items", conversation.owner, house_of(request).runner.attachments)
 
 
 def _item(entries: Sequence[Entry], item_id: str, include: Sequence[str] = ()) -> Json:
