@@ -94,6 +94,19 @@ async def test_files_that_are_named_or_sent_are_there_once(here: Hand) -> None:
     assert sorted(await here.files(id)) == ["a-2.csv", "b c.csv"], "what code has removed stays away"
 
 
+@promise("containers.inputs")
+async def test_files_that_came_as_data_are_there_once(here: Hand) -> None:
+    part = {"type": "input_file", "filename": "d.csv", "file_data": "data:text/csv;base64,NSw2"}
+    other = {**part, "file_data": "Nyw4"}
+    entries: list[Entry] = [{"item": {"type": "message", "role": "user", "content": [part, other, part]}}]
+    id = await here.containers.choose(OWNER, AUTO, entries, PARAM)
+    await here.run(id, "1")
+    assert await here.files(id) == {"d.csv": b"5,6", "d-2.csv": b"7,8"}
+    assert await here.containers.choose(OWNER, AUTO, called(id, id) + entries, PARAM) == id
+    await here.run(id, "1")
+    assert sorted(await here.files(id)) == ["d-2.csv", "d.csv"]
+
+
 @promise("containers.refused")
 async def test_what_cannot_be_had_is_refused_with_its_place(here: Hand) -> None:
     here.uploads.files = {"file-a": ("a", b"a"), "file-large": ("l", b"x" * (9 << 20))}

@@ -23,6 +23,7 @@ from nodes.container.live import Live, free_path
 from nodes.container.making import Maker, inputs_of, named_by
 from nodes.container.port import Rooms, Rules, Shelf
 from nodes.container.seats import Seat, Seats
+from nodes.container.sent import PREFIX, Sent
 from nodes.sandbox.port import Broken
 
 __all__ = ["Containers", "Entered", "Told"]
@@ -65,6 +66,7 @@ class Containers:
         self._rooms = rooms
         self._packages = packages
         self._seats = Seats(shelf, rooms, maker.room, rules)
+        self._sent = Sent()
         self._chosen: OrderedDict[str, _Chosen] = OrderedDict()
 
     @asynccontextmanager
@@ -81,7 +83,7 @@ class Containers:
 
         Raises `RequestError` at or below `param`.
         """
-        inputs = inputs_of(entries)
+        inputs = [part.get("file_id") or self._sent.hold(part) for part in inputs_of(entries)]
         if isinstance(wanted, str) or wanted["type"] == REFERENCE:
             id = wanted if isinstance(wanted, str) else cast(str, wanted["container_id"])
             where = param if isinstance(wanted, str) else f"{param}.container_id"
@@ -202,10 +204,17 @@ class Containers:
         """Put files of the Files API in, each once in the life of the container. One that has expired is left out."""
         for file_id in file_ids:
             if file_id in live.brought:
+                self._sent.drop(file_id)
                 continue
             live.brought.add(file_id)
-            if copy := await self._maker.copy(owner, file_id, live.free):
+            if copy := await self._copy(owner, file_id, live):
                 try:
                     await live.add([copy])
                 except RequestError as error:
                     live.notes.append(f"{copy.path} could not be put into the container: {error.message}")
+            self._sent.drop(file_id)
+
+    async def _copy(self, owner: str, file_id: str, live: Live) -> Fresh | None:
+        if file_id.startswith(PREFIX):
+            return self._sent.fresh(file_id, live.free)
+        return await self._maker.copy(owner, file_id, live.free)

@@ -141,16 +141,21 @@ def _of_shell(item: Json) -> Any:
     return cast(Json, environment).get("container_id") if isinstance(environment, dict) else None
 
 
-def inputs_of(entries: Sequence[Entry]) -> list[str]:
-    """Ids of the files that messages of a conversation bring along, in their order."""
+def inputs_of(entries: Sequence[Entry]) -> list[Json]:
+    """Files and images that messages of a conversation bring along, by id or as data, in their order."""
     parts = [
         part
         for entry in entries
         if entry["item"]["type"] == "message" and isinstance(entry["item"].get("content"), list)
         for part in entry["item"]["content"]
     ]
-    ids = [part.get("file_id") for part in parts if part.get("type") in ("input_file", "input_image")]
-    return list(dict.fromkeys(id for id in ids if isinstance(id, str)))
+    return [part for part in parts if _is_input(part)]
+
+
+def _is_input(part: Json) -> bool:
+    if part.get("type") not in ("input_file", "input_image"):
+        return False
+    return isinstance(part.get("file_id"), str) or isinstance(part.get("file_data"), str)
 
 
 def _bytes(limit: MemoryLimit) -> int:
