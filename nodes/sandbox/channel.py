@@ -14,7 +14,7 @@ Json = dict[str, Any]
 Hear = Callable[[Json], None]
 
 #: Of one frame, and of all that one call says: pictures, and text.
-_FRAME_BYTES, _CALL_BYTES = 12 << 20, 96 << 20
+_FRAME_BYTES, _CALL_BYTES = 8 << 20, 48 << 20
 _READ_BYTES = 1 << 18
 GONE = "The sandbox has died, and its variables with it."
 

@@ -9,7 +9,7 @@ from nodes.sandbox.port import Output
 
 #: Of the text of one call; the runner leaves out the middle before.
 TEXT_CHARS = (1 << 20) + (1 << 12)
-_IMAGE_CHARS, _IMAGES = 4 << 20, 16
+_IMAGE_CHARS, _IMAGES_CHARS = 4 << 20, 16 << 20
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -20,7 +20,7 @@ class HeardOutputs:
         self._listen = listen
         self._said: list[tuple[str, list[str]]] = []
         self._room = TEXT_CHARS
-        self._images = _IMAGES
+        self._images_room = _IMAGES_CHARS
 
     def hear(self, frame: dict[str, Any]) -> None:
         if text := as_text(frame.get("logs"), self._room):
@@ -28,8 +28,8 @@ class HeardOutputs:
         if frame.get("lost"):
             self.log("[The interpreter had ended: the variables of earlier calls are lost.]\n")
         image = frame.get("image")
-        if self._images and isinstance(image, str) and is_png(image):
-            self._images -= 1
+        if isinstance(image, str) and len(image) <= self._images_room and is_png(image):
+            self._images_room -= len(image) + 1
             self._said.append(("image", [image]))
             self._listen(Output("image", image))
 

@@ -107,7 +107,7 @@ async def test_saving_that_takes_for_ever_ends() -> None:
         )
         began = time.monotonic()
         saved = await hand.sandbox.save()
-        assert time.monotonic() - began < 12
+        assert time.monotonic() - began < 40
         assert await hand.logs("k") == "1\n"
     async with opened() as later:
         await later.sandbox.load(saved or b"")

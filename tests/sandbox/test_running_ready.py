@@ -39,7 +39,7 @@ async def test_one_is_kept_ready_and_replaced(pool: Pool) -> None:
     assert pool.ready == 0
     pool.fill()
     await pool.filled()
-    assert await opened_s(pool, Room()) < 0.02
+    assert await opened_s(pool, Room()) < 0.05  # none is begun
     await pool.filled()
     other = Hand(await pool.open(Room(memory_bytes=2 << 30)))
     assert pool.ready == 1
@@ -141,5 +141,3 @@ def test_install_again_does_nothing_and_check_says_what_works() -> None:
     assert check.returncode == 0, check.stdout + check.stderr
     assert "Sandboxes are opened by bwrap." in check.stdout
     assert "Plots: works" in check.stdout and "numpy" in check.stdout
-    off = subprocess.run([program, "sandbox", "check", "--sandbox", "off"], capture_output=True, text=True, timeout=60)
-    assert "turned off" in off.stdout

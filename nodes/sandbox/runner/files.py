@@ -91,14 +91,14 @@ class Files:
         """What is new, different or gone since the last time."""
         found, whole = self._walk()
         made = [path for path, look in found.items() if self._seen.get(path) != look][:_MADE]
-        gone = [path for path in self._seen if path not in found] if whole else []
+        gone = [path for path in self._seen if path not in found][:_MADE] if whole else []
         self._seen.update((path, found[path]) for path in made)
         for path in gone:
             del self._seen[path]
         if made:
             newest_s = max(found[path].ctime_ns for path in made) / 1e9
             time.sleep(min(_TICK_S, max(0.0, newest_s + _TICK_S - time.time())))
-        return {"made": [(path, found[path].size) for path in made], "gone": gone[:_NAMES]}
+        return {"made": [(path, found[path].size) for path in made], "gone": gone}
 
     def _begin(self, folder: int) -> None:
         self._part = f".part-{os.urandom(8).hex()}"

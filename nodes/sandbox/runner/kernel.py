@@ -69,10 +69,10 @@ class Kernel:
                 self._cells.run(order["code"])
             self._flush()
         elif kind == "save":
-            with suppress(Exception), self._interrupts.let():
+            with suppress(Exception, SystemExit), self._interrupts.let():
                 return {"size": self._keeping.save(order["path"], order["limit"])}
         elif kind == "load":
-            with suppress(Exception), self._interrupts.let():
+            with suppress(Exception, SystemExit), self._interrupts.let():
                 self._keeping.load(order["path"])
         return {}
 

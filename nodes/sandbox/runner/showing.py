@@ -14,8 +14,8 @@ from typing import Any
 
 from . import failure, plots
 
-#: Of one picture, in base64; and pictures of one cell.
-_IMAGE_CHARS, _IMAGES = 4 << 20, 16
+#: Of one picture, in base64; of all of one cell; and how many these may be.
+_IMAGE_CHARS, _IMAGES_CHARS, _IMAGES = 4 << 20, 16 << 20, 32
 _NOTHING = object()
 
 
@@ -23,11 +23,11 @@ class Showing:
     def __init__(self, output: int, show_image: Callable[[str], None]) -> None:
         self._output = output
         self._show_image = show_image
-        self._images = 0
+        self.begin()
 
     def begin(self) -> None:
         """A cell begins."""
-        self._images = 0
+        self._images, self._room = _IMAGES, _IMAGES_CHARS
 
     def result(self, value: Any) -> None:
         """The value of the last expression; None is silent."""
@@ -67,10 +67,11 @@ class Showing:
     def image(self, png: bytes | str) -> None:
         """A PNG, as bytes or in base64."""
         coded = "".join(png.split()) if isinstance(png, str) else base64.b64encode(png).decode()
-        self._images += 1
-        if self._images > _IMAGES or len(coded) > _IMAGE_CHARS:
+        if not self._images or len(coded) > min(_IMAGE_CHARS, self._room):
             self.say(f"[a picture of {len(coded) * 3 // 4:,} bytes is not shown: too large, or one too many]\n")
             return
+        self._images -= 1
+        self._room -= len(coded)
         self.flush()
         self._show_image(coded)
 

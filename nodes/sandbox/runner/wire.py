@@ -9,7 +9,7 @@ from typing import Any
 Message = dict[str, Any]
 
 #: Of one line. A longer one comes from nobody who means well.
-LINE_BYTES = 12 << 20
+LINE_BYTES = 8 << 20
 _READ_BYTES = 1 << 18
 
 
