@@ -132,9 +132,9 @@ class Containers:
             raise RequestError(refusal, param=param, code="sandbox_unavailable")
 
     def _remember(self, id: str, chosen: _Chosen) -> str:
-        before = self._chosen.pop(id, None)
-        if before and before.container and not chosen.container:
-            chosen = _Chosen(chosen.owner, before.container, chosen.file_ids)
+        if before := self._chosen.pop(id, None):  # another response is about to enter it
+            both = [*dict.fromkeys([*before.file_ids, *chosen.file_ids])]
+            chosen = _Chosen(chosen.owner, before.container or chosen.container, both)
         self._chosen[id] = chosen
         while len(self._chosen) > _CHOSEN:
             self._chosen.popitem(last=False)
@@ -210,8 +210,9 @@ class Containers:
             if copy := await self._copy(owner, file_id, live):
                 try:
                     await live.add([copy])
-                except RequestError as error:
-                    live.notes.append(f"{copy.path} could not be put into the container: {error.message}")
+                except (RequestError, OSError) as error:
+                    why = error.message if isinstance(error, RequestError) else "the storage failed."
+                    live.notes.append(f"{copy.path} could not be put into the container: {why}")
             self._sent.drop(file_id)
 
     async def _copy(self, owner: str, file_id: str, live: Live) -> Fresh | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from graph.containers import ContainerFile, Fresh
+from graph.errors import RequestError, ToolFailed
 from nodes.container.live import Live, once
 from nodes.sandbox.port import Sandbox
 
@@ -34,6 +35,13 @@ class Entered:
         return await self._live.copy_out()
 
     async def keep(self, filename: str, content: bytes) -> ContainerFile:
-        """Make a file of the container, as code would have; its name is changed when there is one of that name."""
-        kept = await self._live.add([Fresh(self._live.free(filename), "assistant", once(content))])
+        """Make a file of the container, as code would have; its name is changed when there is one of that name.
+
+        Raises `Broken`, `ToolFailed`.
+        """
+        try:
+            kept = await self._live.add([Fresh(self._live.free(filename), "assistant", once(content))])
+        except (RequestError, OSError) as error:
+            why = error.message if isinstance(error, RequestError) else "the storage failed."
+            raise ToolFailed(f"{filename} could not be kept: {why}") from error
         return kept[0]

@@ -30,6 +30,10 @@ class Live:
     #: Ids of the files of the Files API that were put in, or tried.
     brought: set[str] = field(default_factory=set[str])
 
+    #: Changes that are not kept yet: files by their path inside, and paths of those removed.
+    _made: dict[str, Made] = field(default_factory=dict[str, Made])
+    _gone: set[str] = field(default_factory=set[str])
+
     def __post_init__(self) -> None:
         self.brought.update(self.lease.brought)
 
@@ -78,22 +82,36 @@ class Live:
     async def copy_out(self) -> Sequence[ContainerFile]:
         """Keep what code has made and changed, and forget what it has removed: the files that are new or changed.
         Raises `Broken`, `LeaseLost`."""
-        changes = await self.sandbox.changes()
-        gone = [self.held.pop(path) for path in map(_outside, changes.gone) if path in self.held]
-        if gone:
+        await self._look()
+        if gone := [self.held[path] for path in self._gone if path in self.held]:
             await self.shelf.forget(self.lease, gone)
+        for path in self._gone:
+            self.held.pop(path, None)
+        self._gone.clear()
         kept: list[ContainerFile] = []
-        for made in changes.made:
+        for made in list(self._made.values()):
             try:
                 kept += await self._kept(made)
             except RequestError as error:
                 self.notes.append(f"{_outside(made.path)} will be lost with this session: {error.message}")
             except FileNotFoundError:
-                continue  # gone meanwhile
+                pass  # gone meanwhile
             except OSError:
                 logger.exception("A file of a container was not kept", extra={"container_id": self.lease.container.id})
                 self.notes.append(f"{_outside(made.path)} could not be kept.")
+            del self._made[made.path]
         return kept
+
+    async def _look(self) -> None:
+        """Learn what became of the files. The sandbox tells once: what cannot be kept while the store is away is known
+        until it can."""
+        changes = await self.sandbox.changes()
+        for path in changes.gone:
+            self._made.pop(path, None)
+            self._gone.add(_outside(path))
+        for made in changes.made:
+            self._made[made.path] = made
+            self._gone.discard(_outside(made.path))
 
     async def _kept(self, made: Made) -> Sequence[ContainerFile]:
         path = _outside(made.path)

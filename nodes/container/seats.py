@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 #: Seconds between two looks for who wants what is held here; on PostgreSQL a wake-up mostly comes first.
 _LOOK_S = 1.0
 #: Seconds to copy out what a call has made.
-_COPY_S = 60.0
+_COPY_S = 300.0
 
 
 class Opened(NamedTuple):
