@@ -63,7 +63,7 @@ async def test_code_that_does_not_heed_is_killed_and_files_stay(hand: Hand) -> N
     ran = await hand.run(f"kept = 1\nopen('stays.txt', 'w').write('x')\nprint('said')\n{DEAF}", 0.5)
     assert ran.stopped and "killed; the variables are lost, the files are not" in ran.stopped
     assert ran.outputs == [Output("logs", "said\n")]
-    assert time.monotonic() - began < 70
+    assert time.monotonic() - began < 30
     assert "NameError" in await hand.logs("kept")
     assert await hand.logs("open('stays.txt').read()") == "'x'\n"
 
