@@ -188,7 +188,7 @@ def _locked(place: Path) -> int:
 def _removed(place: Path) -> None:
     """Without following links. Directories that were closed are opened first, where that is needed."""
     shutil.rmtree(place, ignore_errors=True)
-    if place.exists():
+    if os.path.lexists(place):
         for folder, _, _ in os.walk(place):
             with suppress(OSError):
                 Path(folder).chmod(0o700)

@@ -28,7 +28,7 @@ ATTACKS = {
     "datagrams": "socket.socket(socket.AF_INET, socket.SOCK_DGRAM)",
     "other families": "socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)",
     "unix sockets": "socket.socket(socket.AF_UNIX).connect(chr(0) + SOCKET)",
-    "unix datagrams": "socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0].sendto(b'x', chr(0) + SOCKET + 'd')",
+    "unix datagrams": "socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0].sendto(b'x', OWN + '.socket')",
     "signals": "os.kill(SERVER, 0)",
     "limits of others": "resource.prlimit(SERVER, resource.RLIMIT_NOFILE)",
     "processors of others": "os.sched_setaffinity(SERVER, os.sched_getaffinity(SERVER))",
@@ -87,13 +87,26 @@ _DISK = """
 import os, time
 try:
     for at in range(60):
-        time.sleep(0.02)
+        time.sleep(0.03)
         open(f"full-{at}", "wb").write(b"x" * (2 << 20))
 except OSError as error:
     print(error.errno)
 for at in range(60):
     if os.path.exists(f"full-{at}"):
         os.remove(f"full-{at}")
+"""
+#: There is room again soon.
+_KEPT = """
+import os, time
+for _ in range(100):
+    try:
+        with open("/mnt/data/a", "w") as file:
+            file.write("here")
+        break
+    except OSError:
+        time.sleep(0.05)
+x = 41
+os.getcwd()
 """
 
 
@@ -130,12 +143,14 @@ async def main(python: str, mark: str) -> None:
     global OWN
     directory = tempfile.mkdtemp(prefix="outside-")
     OWN = f"{directory}/own"
+    Path(directory).chmod(0o755)
     Path(OWN).write_text("mine")
     name = f"graphnexus-test-{os.getpid()}"
     stream, datagrams = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     stream.bind(f"\0{name}")
     stream.listen()
-    datagrams.bind(f"\0{name}d")
+    datagrams.bind(f"{OWN}.socket")
+    Path(f"{OWN}.socket").chmod(0o666)
     code = str(Path(__file__).parent.parent.parent / "graph")
     given = f"\nSERVER, SOCKET, OWN, CODE = {os.getpid()}, {name!r}, {OWN[:2]!r} + {OWN[2:]!r}, {code!r}\n"
     ways = MappedSandboxes(LocalSandboxes(Landlock(), find(Path(python), Path("/nonexistent"))))
@@ -152,9 +167,8 @@ async def main(python: str, mark: str) -> None:
     report["forks"] = told(await sandbox.run_code(_FORKS, 20, nobody))
     report["memory"] = told(await sandbox.run_code("bytearray(1 << 30)", 20, nobody)).strip().splitlines()[-1:]
     report["disk"] = told(await sandbox.run_code(_DISK, 20, nobody)).strip()
-    await asyncio.sleep(0.6)
     report["files"] = [
-        told(await sandbox.run_code("x = 41; open('/mnt/data/a', 'w').write('here'); os.getcwd()", 20, nobody)).strip(),
+        told(await sandbox.run_code(_KEPT, 20, nobody)).strip(),
         told(await sandbox.run_code("x + 1, open('/mnt/data/a').read()", 20, nobody)).strip(),
     ]
     await sandbox.run_code(_ORPHAN.replace("MARK", f"1{os.getpid()}"), 20, nobody)

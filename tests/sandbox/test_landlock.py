@@ -7,7 +7,9 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -44,25 +46,22 @@ def command(user: str, *more: str) -> list[str]:
     return [*(NOBODY if user == "other" else []), python(), "-m", "tests.sandbox.landlocked", python(), *more]
 
 
-def environment(tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def environment() -> Iterator[dict[str, str]]:
+    """With a directory for temporary files that every user may use; pytest closes its own to others."""
     libraries = next(path for path in sys.path if path.endswith("site-packages"))
-    tmp = tmp_path / "tmp"
-    tmp.mkdir(exist_ok=True)
-    for folder in (tmp, *tmp.parents):
-        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o055)
-    tmp.chmod(0o1777)
-    return {"PYTHONPATH": f"{ROOT}:{libraries}", "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"],
-            "TMPDIR": str(tmp)}  # fmt: skip
+    with tempfile.TemporaryDirectory() as tmp:
+        Path(tmp).chmod(0o1777)
+        yield {"PYTHONPATH": f"{ROOT}:{libraries}", "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"],
+               "TMPDIR": tmp}  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=["self", "other"])
-def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Json:
+def report(request: pytest.FixtureRequest, environment: dict[str, str]) -> Json:
     """What all attacks came to: of a server that is whoever runs the tests, and of one that is nobody special."""
     if platform.machine() not in ("x86_64",):
         pytest.skip("the attacks know the calls of x86_64")
-    there = environment(tmp_path_factory.mktemp("landlock"))
-    done = subprocess.run(command(request.param), env=there, cwd=ROOT, capture_output=True, text=True, timeout=90)
+    done = subprocess.run(command(request.param), env=environment, cwd=ROOT, capture_output=True, text=True, timeout=90)
     assert done.returncode == 0, done.stderr
     found: Json = json.loads(done.stdout)
     if found["problem"]:
@@ -101,9 +100,9 @@ def test_nothing_outlives_its_sandbox(report: Json) -> None:
 
 @users
 @promise("landlock.end")
-def test_nothing_outlives_a_server_that_is_killed(user: str, tmp_path: Path) -> None:
-    there = environment(tmp_path)
-    with subprocess.Popen(command(user, "hang"), env=there, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+def test_nothing_outlives_a_server_that_is_killed(user: str, environment: dict[str, str]) -> None:
+    hanging = command(user, "hang")
+    with subprocess.Popen(hanging, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         pid = int(server.stdout.readline())
         assert running(f"1{pid}")

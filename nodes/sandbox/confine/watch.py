@@ -13,7 +13,7 @@ from typing import Any
 
 #: Seconds between looks: while something happens, and while nothing does.
 _BUSY_S, _IDLE_S = 0.05, 0.5
-#: A look takes at most this part of the time.
+#: Looks take at most this part of a processor.
 _SHARE = 0.1
 #: What a name costs, beside its content.
 _ENTRY_BYTES = 1024
@@ -34,16 +34,16 @@ class Watch:
 
     def look(self, tasks: Iterable[int]) -> float:
         """Seconds until it wants to look again."""
-        started = time.monotonic()
+        started = time.process_time()
         processes = {pid: taken for pid in set(tasks) if (taken := _taken(pid)) is not None}
         ticks = sum(map(_ticks, processes))
-        if ticks == self._ticks:
+        if ticks == self._ticks and not self._full:
             return _IDLE_S
         self._ticks = ticks
         if sum(processes.values()) > self._memory_bytes:
             self._shrink({pid: _owned(pid, taken) for pid, taken in processes.items()})
         self._weigh(processes)
-        return max(_BUSY_S, (time.monotonic() - started) / _SHARE)
+        return max(_BUSY_S, (time.process_time() - started) / _SHARE)
 
     def _shrink(self, owned: dict[int, int]) -> None:
         """The largest goes first; the first process, which tells those outside, last."""
