@@ -6,6 +6,7 @@ is in `SHUT_ANYWAY`, with the reason.
 
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -174,3 +175,9 @@ async def test_sandbox_that_does_not_hold_is_no_open_way() -> None:
     assert problem and "host files are seen (/etc/" in problem
     for hole in ("host processes are seen", "setuid programs give rights", "system calls are not filtered"):
         assert hole in problem
+
+
+def test_every_attack_of_the_documentation_has_its_test() -> None:
+    shown = set(re.findall(r"`(test_\w+)`", (HERE.parent.parent / "docs/sandbox.md").read_text()))
+    there = {name for path in HERE.glob("test_escapes*.py") for name in re.findall(r"def (test_\w+)", path.read_text())}
+    assert shown and shown <= there, shown - there
