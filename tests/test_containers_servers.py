@@ -12,7 +12,7 @@ from openai import OpenAI
 
 from tests import postgres
 from tests.answers import Answer
-from tests.conftest import StartServer, check_log, client_of
+from tests.conftest import check_log, client_of
 from tests.contract import promise
 from tests.process import Server
 from tests.recorder import Recorder
@@ -102,16 +102,15 @@ def test_a_server_killed_in_mid_call_leaves_whole_files_to_the_other(
 
 
 @promise("containers.restart")
-def test_a_server_that_is_started_again_goes_on_where_it_was(
-    start_server: StartServer, recorder: Recorder, script: Script
+def test_a_server_that_is_stopped_leaves_variables_to_whoever_goes_on(
+    pair: list[Server], recorder: Recorder, script: Script
 ) -> None:
-    server = start_server()
     talk = Talk(script)
-    with client_of(server, recorder) as client:
-        talk.run(client, "import math\nx = {'a': math.pi}\ndef f(y): return x['a'] * y")
-        assert server.stop() == 0
-        server.start()
-        assert talk.run(client, "round(f(2), 2)").startswith("6.28")
+    with client_of(pair[1], recorder) as b:
+        talk.run(b, "import math\nx = {'a': math.pi}\ndef f(y): return x['a'] * y")
+        assert pair[1].stop() == 0
+        pair[1].start()
+        assert talk.run(b, "round(f(2), 2)").startswith("6.28")
 
 
 def begun_by(pid: int) -> list[int]:
