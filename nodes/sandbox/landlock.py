@@ -5,21 +5,17 @@ What it does not have is told in docs/sandbox-ways.md: `FILES` is a directory of
 
 import asyncio
 import errno
-import fcntl
 import itertools
 import json
 import os
 import random
-import shutil
 import stat
 import sys
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from nodes.sandbox import guarded, seccomp
+from nodes.sandbox import guarded, places, seccomp
 from nodes.sandbox.guarded import Guarded
 from nodes.sandbox.port import FILES, Broken, Room
 from nodes.sandbox.seccomp import Argument, Deny, Rule
@@ -82,11 +78,9 @@ class _Box:
 
     @classmethod
     def made(cls) -> "_Box":
-        place = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        box = cls(place, _locked(place), _next_uid() if os.geteuid() == 0 else None)
+        box = cls(*places.made(_PREFIX), _next_uid() if os.geteuid() == 0 else None)
         box.files.mkdir(parents=True)
         box.scratch.mkdir()
-        place.chmod(0o711)
         for own in (box.files, box.scratch):
             own.chmod(0o700)
             if box.uid is not None:
@@ -105,7 +99,7 @@ class Landlock:
     async def problem(self) -> str | None:
         if sys.platform != "linux" or not seccomp.known():
             return "it needs Linux on x86_64 or aarch64."
-        await asyncio.to_thread(_sweep)
+        await asyncio.to_thread(places.sweep, _PREFIX)
         try:
             process = await self.start(["/bin/sh", "-c", ":"], [], Room())
             async with asyncio.timeout(_CHECK_S):
@@ -171,39 +165,9 @@ async def _guard(process: Guarded, box: _Box) -> None:
             process.last_words = said.decode(errors="replace").strip()
             process.stopped = process.stopped or process.last_words
         await process.wait()
-        await asyncio.to_thread(_removed, box.place)
+        await asyncio.to_thread(places.remove, box.place)
     except asyncio.CancelledError:
         if process.returncode is None:
             process.kill()
-        _removed(box.place)  # the loop ends; what is left is swept at the next start
+        places.remove(box.place)  # the loop ends; what is left is swept at the next start
         raise
-
-
-def _locked(place: Path) -> int:
-    fd = os.open(place / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(fd, fcntl.LOCK_EX)
-    return fd
-
-
-def _removed(place: Path) -> None:
-    """Without following links. Directories that were closed are opened first, where that is needed."""
-    shutil.rmtree(place, ignore_errors=True)
-    if os.path.lexists(place):
-        for folder, _, _ in os.walk(place):
-            with suppress(OSError):
-                Path(folder).chmod(0o700)
-        shutil.rmtree(place, ignore_errors=True)
-
-
-def _sweep() -> None:
-    """What servers that were killed have left."""
-    for place in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with suppress(OSError):
-            if place.lstat().st_uid != os.geteuid():
-                continue
-            fd = os.open(place / "lock", os.O_RDWR)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _removed(place)
-            finally:
-                os.close(fd)

@@ -2,11 +2,9 @@
 
 import asyncio
 import hmac
-import logging
+import os
 import secrets
-import shutil
 import ssl
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,13 +12,13 @@ import certifi
 import h11
 
 from nodes.reach import Reach
+from nodes.sandbox import places
 from nodes.sandbox.network.authority import Authority
 from nodes.sandbox.network.domains import as_domain
 from nodes.sandbox.network.passing import Border, Limits, Refused, passed
 from nodes.sandbox.network.wire import Wire
 from nodes.sandbox.port import Broken, Network, Secret
 
-logger = logging.getLogger(__name__)
 #: For whoever connects to show that it was told the token.
 _GREETING_S = 5.0
 _PREFIX = "graphnexus-exit-"
@@ -49,7 +47,11 @@ class Exits:
         authority = Authority([secret.domain for secret in kept]) if kept else None
         border = Border(Network(allowed, kept), self._reach, self._limits, authority, self._tls)
         way_out = Exit(border)
-        await way_out.start()
+        try:
+            await way_out.start()
+        except BaseException:
+            await way_out.close()
+            raise
         return way_out
 
 
@@ -62,6 +64,7 @@ class Exit:
         self._open: set[asyncio.Task[None]] = set()
         self._left_bytes = border.limits.total_bytes
         self.directory = ""
+        self._lock = -1
         #: Whoever connects says it first: users of this machine can see the socket, too.
         self.token = secrets.token_hex(32)
 
@@ -80,8 +83,8 @@ class Exit:
         await asyncio.to_thread(Path(self.socket).chmod, 0o666)  # the user inside is another; the token counts
 
     def _prepared(self) -> str:
-        directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        directory.chmod(0o711)
+        places.sweep(_PREFIX)
+        directory, self._lock = places.made(_PREFIX)
         ours = self._border.authority.pem if self._border.authority else ""
         (directory / "certificates.pem").write_text(certifi.contents() + ours)
         return str(directory)
@@ -93,7 +96,10 @@ class Exit:
         for task in self._open:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
-        await asyncio.to_thread(shutil.rmtree, self.directory, True)
+        if self.directory:
+            await asyncio.to_thread(places.remove, Path(self.directory))
+            os.close(self._lock)
+            self.directory = ""
 
     def _count(self, size_bytes: int) -> None:
         self._left_bytes -= size_bytes

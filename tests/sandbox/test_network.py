@@ -1,12 +1,14 @@
 """The way out of a sandbox: allowed domains and nothing else."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from nodes.sandbox import places
 from nodes.sandbox.bwrap import Bwrap
 from nodes.sandbox.interpreter import find
 from nodes.sandbox.local import LocalSandboxes
@@ -160,6 +162,17 @@ async def test_without_the_token_nothing_is_served(api: Site) -> None:
         directory = Path(exit.directory)
     assert not directory.exists()
     assert len(api.asked) == 1
+
+
+@promise("network.token")
+async def test_what_a_killed_server_has_left_is_removed(api: Site) -> None:
+    left = places.made("graphnexus-exit-")
+    opened = exits(Names(), api.port)
+    async with way_out(opened, "api.test"):
+        assert left.path.exists()  # it is open: somebody lives
+    os.close(left.lock)
+    async with way_out(opened, "api.test"):
+        assert not left.path.exists()
 
 
 @promise("network.secrets")
