@@ -83,7 +83,7 @@ class Files:
         return await self._write(lambda rows: self.added(rows, owner, named, place, size_bytes))
 
     def added(self, rows: Rows, owner: str, named: Named, place: str, size_bytes: int) -> File:
-        self._check_quota(rows, owner, size_bytes)
+        self.check_quota(rows, owner, size_bytes)
         fasten(rows, place)
         clock = self._database.clock
         until = f"{clock} + ?" if named.expires_s is not None else "?"
@@ -127,21 +127,27 @@ class Files:
             count += len(places)
         return count
 
+    def check_quota(self, rows: Rows, owner: str, size_bytes: int, param: str = "file") -> None:
+        """Raises `RequestError` when the owner has no room for so many bytes more; parts of files count, too."""
+        if self._quota_bytes is None:
+            return
+        sql = (
+            "SELECT CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM ("
+            f"SELECT size_bytes FROM file WHERE owner = ? AND {self._alive} UNION ALL "
+            "SELECT upload_part.size_bytes FROM upload_part JOIN upload ON upload.id = upload_id "
+            "WHERE owner = ? AND status = 'pending') AS kept"
+        )
+        (used,) = rows.execute(sql, (owner, owner)).fetchone()
+        if used + size_bytes > self._quota_bytes:
+            message = f"Your files may have {self._quota_bytes} bytes together, and have {used}: delete some first."
+            raise RequestError(message, param=param, code="storage_limit_exceeded")
+
     # ------------------------------------------------------------ rows
 
     def _found(self, rows: Rows, owner: str, id: str) -> File | None:
         sql = f"SELECT {_COLUMNS} FROM file WHERE id = ? AND owner = ? AND {self._alive}"
         row = rows.execute(sql, (id, owner)).fetchone()
         return _file_of(row) if row else None
-
-    def _check_quota(self, rows: Rows, owner: str, size_bytes: int) -> None:
-        if self._quota_bytes is None:
-            return
-        sql = f"SELECT CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM file WHERE owner = ? AND {self._alive}"
-        (used,) = rows.execute(sql, (owner,)).fetchone()
-        if used + size_bytes > self._quota_bytes:
-            message = f"Your files may have {self._quota_bytes} bytes together, and have {used}: delete some first."
-            raise RequestError(message, param="file", code="storage_limit_exceeded")
 
     async def _read(self, work: Work[Any]) -> Any:
         return await asyncio.wrap_future(self._database.read(work))

@@ -4,8 +4,10 @@ What is there under a key is whole: it is written elsewhere first, or shown by t
 """
 
 import asyncio
+import fcntl
+import os
+import re
 import secrets
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,8 +25,8 @@ T = TypeVar("T")
 PIECE_BYTES = 1 << 20
 #: Reads and writes at once.
 _THREADS = 8
-#: What is being written locally stands here; older than this it was left by a process that died.
-_PARTS, _PART_S = ".parts", 24 * 3600.0
+#: What is being written locally stands here.
+_PARTS = ".parts"
 
 
 class Storage:
@@ -44,10 +46,11 @@ class Storage:
         try:
             system, root = cast(tuple[Any, str], fsspec.url_to_fs(url))  # pyright: ignore[reportUnknownMemberType]
         except ImportError as error:
-            hint = "uv sync --extra s3" if url.startswith("s3") else "installing the package that fsspec names"
-            raise Unusable(f"The storage '{url.partition('?')[0]}' needs a driver: {hint}. ({error})") from error
+            s3 = url.startswith(("s3:", "s3a:"))
+            fix = "`uv sync --extra s3` or `pip install 'graphnexus[s3]'`" if s3 else str(error)
+            raise Unusable(f"{_named(url)} needs a driver: {fix}") from error
         except ValueError as error:
-            raise Unusable(f"The storage '{url.partition('?')[0]}' cannot be used: {error}") from error
+            raise Unusable(f"{_named(url)} cannot be used: {error}") from error
         return cls(system, root)
 
     async def write(self, key: str, chunks: AsyncIterator[bytes], limit_bytes: int) -> int:
@@ -83,7 +86,10 @@ class Storage:
             await self._do(self._remove, key)
 
     async def sweep(self) -> int:
-        """Remove what processes that died have left half written; says how many. Other stores do that themselves."""
+        """Remove what processes that died have left half written; says how many. Other stores do that themselves.
+
+        What somebody is writing is locked by them, in whatever process, and goes on.
+        """
         return await self._do(self._sweep) if self._local else 0
 
     def close(self) -> None:
@@ -118,21 +124,29 @@ class Storage:
             return self._system.open(self._place(key), "wb", autocommit=False)
         parts = Path(self._root, _PARTS)
         parts.mkdir(parents=True, exist_ok=True)
-        return Path(parts, secrets.token_hex(12)).open("wb")
+        while True:
+            file = Path(parts, secrets.token_hex(12)).open("wb")  # noqa: SIM115 (open until it is whole)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file.fileno()).st_nlink:
+                return file
+            file.close()  # swept between the two
 
     def _finish(self, file: Any, key: str) -> None:
-        file.close()
         if not self._local:
+            file.close()
             file.commit()
             return
         place = Path(self._place(key))
         place.parent.mkdir(exist_ok=True)
-        Path(file.name).replace(place)
+        with file:
+            file.flush()
+            os.fsync(file.fileno())  # a row is going to say that it is whole
+            Path(file.name).replace(place)
 
     def _discard(self, file: Any) -> None:
         if self._local:
-            file.close()
             Path(file.name).unlink(missing_ok=True)
+            file.close()
         else:
             file.discard()
 
@@ -146,8 +160,20 @@ class Storage:
             return
 
     def _sweep(self) -> int:
-        parts = Path(self._root, _PARTS)
-        old = [part for part in parts.glob("*") if time.time() - part.stat().st_mtime > _PART_S]
-        for part in old:
-            part.unlink(missing_ok=True)
-        return len(old)
+        return sum(_swept(part) for part in Path(self._root, _PARTS).glob("*"))
+
+
+def _named(url: str) -> str:
+    """Without the secrets that may stand in it."""
+    return re.sub(r"//[^/@]*@", "//", url.partition("?")[0])
+
+
+def _swept(part: Path) -> bool:
+    """Remove a file that nobody is writing."""
+    try:
+        with part.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink()
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    return True

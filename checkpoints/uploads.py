@@ -18,8 +18,8 @@ from graph.ids import new_id
 
 #: Seconds that an upload may take. Source: API reference, "Create upload".
 _LASTS_S = 3600
-#: Uploads that have expired and go at once.
-_MANY = 100
+#: Uploads that have expired and go at once; parts of one upload.
+_MANY, _PARTS = 100, 10_000
 _COLUMNS = "id, filename, purpose, size_bytes, file_expires_s, status, created_at, expires_at, file_id"
 Status = Literal["pending", "completed", "cancelled", "expired"]
 
@@ -49,7 +49,9 @@ class _Piece(NamedTuple):
 class Uploads:
     """Another owner's are not found."""
 
-    def __init__(self, database: Database, storage: Storage, files: Files) -> None:
+    def __init__(self, database: Database, storage: Storage, files: Files, limit_bytes: int) -> None:
+        """`limit_bytes`: of one whole file."""
+        self.limit_bytes = limit_bytes
         self._database = database
         self._places = Places(database, storage)
         self._files = files
@@ -82,7 +84,7 @@ class Uploads:
         self.check_pending(await self.find(owner, id))
         place, size = await self._places.write(pieces, limit_bytes)
         try:
-            return await self._write(lambda rows: self._added(rows, id, place, size))
+            return await self._write(lambda rows: self._added(rows, owner, id, _Piece(place, size)))
         except RequestError:
             await self._places.delete([place])
             raise
@@ -111,7 +113,8 @@ class Uploads:
     async def cancel(self, owner: str, id: str) -> Upload:
         """Raises `NotFound`, `RequestError`."""
         self.check_pending(await self.find(owner, id))
-        await self._write(lambda rows: self._end(rows, id, "cancelled"))
+        sql = f"UPDATE upload SET status = 'cancelled' WHERE id = ? AND {self._pending}"
+        await self._write(lambda rows: rows.execute(sql, (id,)).rowcount)
         await self._tidy(id)
         return await self.find(owner, id)
 
@@ -122,8 +125,7 @@ class Uploads:
         count = 0
         while found := await self._read(lambda rows: rows.execute(sql).fetchall()):
             for (id,) in found:
-                await self._write(lambda rows, id=id: self._end(rows, id, None))
-                await self._tidy(id)
+                await self._places.delete(await self._write(lambda rows, id=id: self._forgotten(rows, id)))
             count += len(found)
         return count
 
@@ -135,23 +137,32 @@ class Uploads:
 
     # ------------------------------------------------------------ rows
 
-    def _added(self, rows: Rows, id: str, place: str, size_bytes: int) -> UploadPart:
+    def _added(self, rows: Rows, owner: str, id: str, piece: _Piece) -> UploadPart:
         sql = f"UPDATE upload SET status = status WHERE id = ? AND {self._pending}"
         if not rows.execute(sql, (id,)).rowcount:
             raise RequestError("The upload is not pending any more.", param="upload_id", code="invalid_value")
-        sql = "SELECT size_bytes - (SELECT CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM upload_part "
-        (left,) = rows.execute(f"{sql} WHERE upload_id = upload.id) FROM upload WHERE id = ?", (id,)).fetchone()
-        if size_bytes > left:
-            message = f"The parts have more bytes than the upload has announced: {left} were left for this one."
-            raise RequestError(message, param="data", code="invalid_value")
-        fasten(rows, place)
+        self._check_room(rows, id, piece.size_bytes)
+        self._files.check_quota(rows, owner, piece.size_bytes, "data")
+        fasten(rows, piece.place)
         sql = (
             "INSERT INTO upload_part (id, upload_id, size_bytes, created_at, place) "
             f"VALUES (?, ?, ?, {self._database.clock}, ?) RETURNING created_at"
         )
         part = new_id("part_")
-        (created_at,) = rows.execute(sql, (part, id, size_bytes, place)).fetchone()
+        (created_at,) = rows.execute(sql, (part, id, piece.size_bytes, piece.place)).fetchone()
         return UploadPart(part, id, int(created_at))
+
+    def _check_room(self, rows: Rows, id: str, size_bytes: int) -> None:
+        sql = (
+            "SELECT COUNT(*), CAST(COALESCE(SUM(upload_part.size_bytes), 0) AS BIGINT), "
+            "(SELECT size_bytes FROM upload WHERE id = ?) FROM upload_part WHERE upload_id = ?"
+        )
+        count, had, announced = rows.execute(sql, (id, id)).fetchone()
+        if had + size_bytes > announced:
+            message = f"The parts have more bytes than were announced: {announced - had} were left for this one."
+            raise RequestError(message, param="data", code="invalid_value")
+        if count >= _PARTS:
+            raise RequestError(f"An upload may have at most {_PARTS} parts.", param="data", code="invalid_value")
 
     def _completed(self, rows: Rows, owner: str, upload: Upload, whole: _Piece) -> File:
         sql = f"UPDATE upload SET status = 'completed' WHERE id = ? AND {self._pending}"
@@ -161,24 +172,23 @@ class Uploads:
         rows.execute("UPDATE upload SET file_id = ? WHERE id = ?", (file.id, upload.id))
         return file
 
-    def _end(self, rows: Rows, id: str, status: Status | None) -> None:
-        if status is None:
-            rows.execute("DELETE FROM upload WHERE id = ?", (id,))
-        else:
-            rows.execute(f"UPDATE upload SET status = ? WHERE id = ? AND {self._pending}", (status, id))
+    def _forgotten(self, rows: Rows, id: str) -> list[str]:
+        """The upload goes, and its parts with it: their places."""
+        rows.execute("DELETE FROM upload WHERE id = ?", (id,))
+        return self._loosened(rows, id)
+
+    def _loosened(self, rows: Rows, id: str) -> list[str]:
+        gone = rows.execute("DELETE FROM upload_part WHERE upload_id = ? RETURNING place", (id,)).fetchall()
+        places = [place for (place,) in gone]
+        loosen(rows, places, self._database.clock)
+        return places
 
     async def _tidy(self, id: str) -> None:
         """Free the parts of an upload that is not pending any more."""
-        clock = self._database.clock
         sql = f"SELECT 1 FROM upload WHERE id = ? AND {self._pending}"
 
         def work(rows: Rows) -> list[str]:
-            if rows.execute(sql, (id,)).fetchone():
-                return []
-            gone = rows.execute("DELETE FROM upload_part WHERE upload_id = ? RETURNING place", (id,)).fetchall()
-            places = [place for (place,) in gone]
-            loosen(rows, places, clock)
-            return places
+            return [] if rows.execute(sql, (id,)).fetchone() else self._loosened(rows, id)
 
         await self._places.delete(await self._write(work))
 
@@ -186,16 +196,18 @@ class Uploads:
         sql = "SELECT id, place, size_bytes FROM upload_part WHERE upload_id = ?"
         found = await self._read(lambda rows: rows.execute(sql, (id,)).fetchall())
         known = {part: _Piece(place, size) for part, place, size in found}
+        left = set(known)
         for at, part in enumerate(part_ids):
-            if part not in known or part in part_ids[:at]:
+            if part not in left:
                 message = f"There is no part '{part[:100]}' of this upload, or it is named twice."
                 raise RequestError(message, param=f"part_ids[{at}]", code="invalid_value")
+            left.remove(part)
         return [known[part] for part in part_ids]
 
     async def _together(self, pieces: Sequence[_Piece], digest: Any) -> AsyncGenerator[bytes]:
         for piece in pieces:
             async for content in self._places.storage.read(piece.place):
-                digest.update(content)
+                await asyncio.to_thread(digest.update, content)
                 yield content
 
     async def _read(self, work: Work[Any]) -> Any:

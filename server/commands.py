@@ -13,7 +13,7 @@ import typer
 from server import flags, mcp_commands, sandbox_commands
 from server.auth import check_reach
 from server.cli import COMMANDS
-from server.data import make_directory, open_store
+from server.data import check_storage, make_directory, open_store
 from server.settings import BadSetting, Settings
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def serve(settings: Settings) -> None:
     log.configure(settings.log_level, settings.log_format)
     make_directory(settings)
     check_workers(settings)
+    check_storage(settings)
     with occupied(settings.database):
         asyncio.run(_check_store(settings))
         with _listen(settings) as listening:

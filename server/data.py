@@ -28,6 +28,18 @@ async def open_store(settings: Settings) -> AsyncGenerator["Store"]:
         sys.exit(f"graphnexus: {settings.database}: {away.message}")
 
 
+def check_storage(settings: Settings) -> None:
+    """Raises `BadSetting` when the bytes of files cannot be kept where they are to be."""
+    from checkpoints import Unusable
+    from checkpoints.storage import Storage
+
+    if settings.storage_url:
+        try:
+            Storage.at(settings.storage_url).close()
+        except Unusable as unusable:
+            raise BadSetting(f"storage_url: {unusable}") from None
+
+
 def make_directory(settings: Settings) -> None:
     try:
         settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,11 +1,9 @@
 """`/v1/files`: files of callers, streamed to storage and back."""
 
 from collections.abc import Sequence
-from typing import Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from checkpoints.files import Named, unknown_file
 from checkpoints.page import Page
@@ -15,6 +13,7 @@ from server.house import house_of, owner_of
 from server.http import first_of, json_response, not_in_list, page_wanted
 from server.multipart import form_of
 from server.openapi import LIST, asks, takes_form
+from server.sending import file_response
 from server.wire.file import checked_form, safe_name
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
@@ -63,7 +62,7 @@ async def delete(file_id: str, request: Request, owner: str = Depends(owner_of))
 @router.get("/{file_id}/content")
 async def content(file_id: str, request: Request, owner: str = Depends(owner_of)) -> Response:
     file = await _found(request, owner, file_id)
-    return download(file.filename, file.size_bytes, house_of(request).files.read(owner, file_id))
+    return file_response(house_of(request).files.read(owner, file_id), file.size_bytes, file.filename)
 
 
 async def _found(request: Request, owner: str, id: str) -> File:
@@ -76,17 +75,6 @@ async def _found(request: Request, owner: str, id: str) -> File:
 def expires_s(said: Json) -> int | None:
     after: Json | None = said.get("expires_after")
     return after["seconds"] if after else None
-
-
-def download(filename: str, size_bytes: int, pieces: Any) -> Response:
-    """Bytes that nobody's browser takes for a page of ours."""
-    name = quote(filename, safe="")
-    headers = {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
-        "Content-Length": str(size_bytes),
-        "X-Content-Type-Options": "nosniff",
-    }
-    return StreamingResponse(pieces, media_type="application/octet-stream", headers=headers)
 
 
 def shown(file: File) -> Json:

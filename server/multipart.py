@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,8 @@ from starlette.requests import ClientDisconnect, Request
 
 from graph.errors import RequestError
 
-#: Of a field that is no file, of all parts, and of one header of a part.
-_FIELD_BYTES, _PARTS, _HEADER_BYTES = 1 << 20, 1000, 8 << 10
+#: Of a field that is no file, of all parts, and of one header of a part; the fields of a form are held until its end.
+_FIELD_BYTES, _PARTS, _HEADER_BYTES = 64 << 10, 100, 8 << 10
 _WRONG = "The body of the request is no valid 'multipart/form-data'"
 
 
@@ -59,7 +60,7 @@ class Form:
         async for part in self._rest:
             if part.name == self._file.name:
                 raise RequestError("The form has more than one file.", param=self._file.name)
-            self.fields[part.name] = await part.text()
+            await _take(part, self.fields)
 
 
 def is_form(request: Request) -> bool:
@@ -73,9 +74,16 @@ async def form_of(request: Request, name: str = "file") -> Form:
     async for part in parts:
         if part.name == name:
             return Form(fields, part, parts)
-        fields[part.name] = await part.text()
+        await _take(part, fields)
     message = f"Missing required parameter: '{name}'."
     raise RequestError(message, param=name, code="missing_required_parameter")
+
+
+async def _take(part: Part, fields: dict[str, str]) -> None:
+    """Raises `RequestError`: two answers to one question are none."""
+    if part.name in fields:
+        raise RequestError(f"Duplicate parameter: '{part.name[:100]}'.", param=part.name[:100], code="invalid_value")
+    fields[part.name] = await part.text()
 
 
 async def parts_of(request: Request) -> AsyncGenerator[Part]:
@@ -163,8 +171,9 @@ class _Feed:
 
     async def pass_over(self) -> None:
         """Read what follows the last boundary, so that the connection can be used again."""
-        async for _ in self._stream:
-            pass
+        with suppress(ClientDisconnect):
+            async for _ in self._stream:
+                pass
 
     async def _next(self) -> tuple[str, bytes]:
         while not self._found:

@@ -44,7 +44,7 @@ async def open_house(settings: Settings, metrics: Metrics | None = None) -> Asyn
     async with _store(settings) as store:
         models = _models(settings)
         models.warm()
-        storage, files, uploads = _files(settings, store)
+        storage, files, uploads = await _files(settings, store)
         inside = containing(settings, store, storage, files)
         tools = await _tools(settings, store, inside.containers)
         runner = Runner(StoredArchive(store, metrics.kept), models, tools, seal_of(settings), _limits(settings))
@@ -111,10 +111,11 @@ async def _close(*opened: HostedTool | Registry) -> None:
         await one.close()
 
 
-def _files(settings: Settings, store: Store) -> tuple[Storage, Files, Uploads]:
+async def _files(settings: Settings, store: Store) -> tuple[Storage, Files, Uploads]:
     storage = Storage.at(settings.storage)
+    await storage.sweep()
     files = Files(store.database, storage, settings.file_max_bytes, settings.file_quota_bytes)
-    return storage, files, Uploads(store.database, storage, files)
+    return storage, files, Uploads(store.database, storage, files, settings.upload_max_bytes)
 
 
 async def _alone(settings: Settings, store: Store) -> bool:

@@ -28,11 +28,9 @@ async def create(request: Request, owner: str = Depends(owner_of)) -> Response:
     house = house_of(request)
     body: Any = await body_of(request)
     read(CREATE_UPLOAD, body)
-    limit = house.files.limit_bytes
+    limit = house.uploads.limit_bytes
     if body["bytes"] > limit:
-        message = (
-            f"Invalid 'bytes': a file may have at most {limit} bytes on this server, but {body['bytes']} are wanted."
-        )
+        message = f"Invalid 'bytes': expected at most {limit} on this server, but got {body['bytes']}."
         raise RequestError(message, param="bytes", code="integer_above_max_value")
     named = Named(safe_name(body["filename"]), body["purpose"], files.expires_s(body))
     return json_response(_shown(await house.uploads.create(owner, named, body["bytes"], body["mime_type"])))

@@ -43,7 +43,8 @@ def test_a_file_comes_back_as_it_was_sent(client: OpenAI) -> None:
     assert client.files.retrieve(made.id) == made
     answer = client.files.with_raw_response.content(made.id)
     assert answer.content == CONTENT
-    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''%C3%BCbel%20data.bin"
+    name = answer.headers["content-disposition"]
+    assert name == "attachment; filename=\"_bel data.bin\"; filename*=UTF-8''%C3%BCbel%20data.bin"
     assert answer.headers["x-content-type-options"] == "nosniff"
     gone = client.files.delete(made.id)
     assert (gone.id, gone.deleted, gone.object) == (made.id, True, "file")

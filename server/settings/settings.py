@@ -55,7 +55,9 @@ class Settings(BaseSettings):
     """Where the bytes of files are kept: a directory, or a URL such as `s3://bucket/prefix` that all servers on one
     database reach. Default: `files` in `data_dir`."""
     file_max_bytes: Bytes = 512 * 2**20
-    """Bytes of the largest file."""
+    """Bytes of the largest file that comes at once."""
+    upload_max_bytes: Bytes = 8 * 2**30
+    """Bytes of the largest file that comes in parts."""
     file_quota_bytes: Bytes | None = None
     """Bytes that all files of one owner may have together. Default: no limit."""
     database_pool: Count = 10

@@ -13,6 +13,7 @@ from server.wire.problems import read
 Purpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
 _NAME_BYTES = 255
 _KEY = re.compile(r"([^\[\]]+)\[([^\[\]]+)\]")
+_NUMBER = re.compile(r"[0-9]{1,15}")
 #: Name parts that are no letters but lead elsewhere, or that cannot be seen.
 _UNSOUND = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
@@ -48,10 +49,11 @@ def checked_form(fields: Mapping[str, str]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for key, text in fields.items():
         found = _KEY.fullmatch(key)
-        if found is None:
-            nested[key] = text
+        outer = nested.setdefault(found[1], {}) if found else None
+        if found and isinstance(outer, dict):
+            outer[found[2]] = int(text) if _NUMBER.fullmatch(text) else text
         else:
-            nested.setdefault(found[1], {})[found[2]] = int(text) if text.isascii() and text.isdigit() else text
+            nested[key] = text
     read(CREATE_FILE, nested)
     return nested
 
