@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from langgraph.types import Overwrite
 
 from checkpoints import Conversation
-from checkpoints.retention import Ages
+from checkpoints.retention import Ages, Pruned
 from graph.errors import ToolFailed
 from graph.ids import new_id
 from graph.state import Entry
@@ -188,7 +188,7 @@ class Forest(RuleBasedStateMachine):
         assert (pruned.responses, pruned.conversations) == (len(over_now), len(gone))
         self.responses = {id: items for id, items in self.responses.items() if id not in expired}
         self.conversations = {id: items for id, items in self.conversations.items() if id not in gone}
-        assert (await caller.store.retention.prune(ages)) == (0, 0, 0, 0, 0)
+        assert (await caller.store.retention.prune(ages)) == Pruned()
 
     @rule()
     def restart(self) -> None:
