@@ -126,6 +126,17 @@ def test_processes_of_the_host_are_neither_seen_nor_signalled(
     open_without(attacker, outside, PROCESSES)
 
 
+@promise("sandbox.processes")
+def test_nothing_of_bubblewrap_is_inside(attacker: Attacker) -> None:
+    """Its first process could be looked into by code, and held what leads outside."""
+    looks = "import os; print(os.getpid()); os.fork() or print(os.readlink('/proc/1/exe'))"
+    [looked] = attacker.inside(looks)
+    assert looked["said"].splitlines()[0] == "1" and "bwrap" not in looked["said"]
+    bare = ["bwrap", "--ro-bind", "/", "/", "--unshare-all", "--proc", "/proc"]
+    without = attacker.outside(*bare, "--", PYTHON, "-c", "import os; print(os.readlink('/proc/1/fd/1'))")
+    assert without["said"].startswith("pipe:")
+
+
 @promise("sandbox.settings")
 def test_settings_of_the_kernel_are_read_only(attacker: Attacker, inside: dict[str, str]) -> None:
     """Only root can show it: bubblewrap started as root, which ours never is, leaves them open."""
