@@ -69,7 +69,7 @@ class Chat:
         for entry in entries:
             item = as_told(entry)
             kind: str = item["type"]
-            if entry.get("cut"):
+            if entry.get("cut") or "brought_by" in entry:
                 continue
             if kind == REQUEST:
                 self._asked(entry)

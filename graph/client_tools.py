@@ -121,13 +121,23 @@ CLIENT_TOOLS = (
 BY_TYPE = {type: tool for tool in CLIENT_TOOLS for type in tool.types}
 #: Call item type → how it is said again to the model; output item types are what answers it.
 _CALLED = (FunctionTool, CustomTool, ShellTool, LocalShellTool, ApplyPatchTool, ComputerTool, ToolSearchTool)
+#: Environments of a shell that runs on the server.
+_HERE = ("container_auto", "container_reference")
 REPLAY: dict[str, Callable[[Json], ChatCall]] = {tool.call: tool.replay for tool in _CALLED}
 OUTPUTS = {tool.output: tool.call for tool in _CALLED}
 
 
 def is_clients(tool: Json) -> bool:
-    """Whether the client runs a declared tool. A search for tools runs here unless it says otherwise."""
-    return tool["type"] in BY_TYPE and (tool["type"] != "tool_search" or tool.get("execution") == "client")
+    """Whether the client runs a declared tool. A search for tools runs here unless it says otherwise, a shell only in
+    a container."""
+    match tool["type"]:
+        case "tool_search":
+            return tool.get("execution") == "client"
+        case "shell":
+            where: Any = tool.get("environment")
+            return not (isinstance(where, dict) and cast(Json, where).get("type") in _HERE)
+        case kind:
+            return kind in BY_TYPE
 
 
 def offers_of(tools: Sequence[Json]) -> Iterator[Offer]:

@@ -15,6 +15,18 @@ from graph.offers import ChatCall, Offer, single
 _STRINGS: Json = {"type": "array", "items": {"type": "string"}}
 
 
+#: Of shells here and at the client's.
+SHELL_PARAMETERS: Json = {
+    "type": "object",
+    "properties": {
+        "commands": {**_STRINGS, "description": "Shell commands, run in this order."},
+        "timeout_ms": {"type": "integer"},
+        "max_output_length": {"type": "integer"},
+    },
+    "required": ["commands"],
+}
+
+
 class ShellTool:
     types = ("shell",)
     call = "shell_call"
@@ -22,16 +34,7 @@ class ShellTool:
 
     @staticmethod
     def offers(tool: Json) -> Iterator[Offer]:
-        parameters: Json = {
-            "type": "object",
-            "properties": {
-                "commands": {**_STRINGS, "description": "Shell commands, run in this order."},
-                "timeout_ms": {"type": "integer"},
-                "max_output_length": {"type": "integer"},
-            },
-            "required": ["commands"],
-        }
-        yield single("shell", "Run shell commands on the user's machine.", parameters, ShellTool._say)
+        yield single("shell", "Run shell commands on the user's machine.", SHELL_PARAMETERS, ShellTool._say)
 
     @staticmethod
     def _say(emitter: Emitter, call_id: str, arguments: Json) -> OpenItem:

@@ -17,4 +17,4 @@ WITH_FAILED = frozenset({"mcp_call", "mcp_list_tools"})
 #: Events that do not say which item they are of begin with it.
 NAMELESS = "shell_call_command"
 #: Hosted calls of which nothing is said between `added` and `done`.
-WITHOUT_PHASES = frozenset({"tool_search_call"})
+WITHOUT_PHASES = frozenset({"tool_search_call", "shell_call"})

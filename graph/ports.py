@@ -1,6 +1,6 @@
 """What the machine needs of the world. Adapters fit these by shape; `server/app.py` hands them in."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -85,6 +85,11 @@ class Shown(Protocol):
 
     @property
     def id(self) -> str: ...
+
+    @property
+    def item(self) -> Json:
+        """As it stands."""
+        ...
 
     @property
     def begun(self) -> bool:
@@ -241,6 +246,11 @@ class Opening(Protocol):
 
         Raises `UpstreamError` and `RequestError`.
         """
+        ...
+
+    @property
+    def chosen(self) -> MutableMapping[str, str]:
+        """What hosted tools of this run have chosen that others of them take, too: the `container`."""
         ...
 
     def param(self, tool: Json) -> str:

@@ -19,6 +19,7 @@ _MADE_BEFORE = (
     "This call was approved once, and begun by another response, which has not come to its end. It was not made again, "
     "because it is not known to be safe to repeat."
 )
+_SHELL_OUTPUT = "shell_call_output"
 
 
 class Task(Protocol):
@@ -96,9 +97,12 @@ def _say(run: Run, entry: Entry) -> None:
     function = run.functions.get(call["name"]) if call and "reply" in entry else None
     if shown is None:
         going_on = {**item, "status": "in_progress"} if "status" in item else item
+        going_on |= {"output": []} if item["type"] == _SHELL_OUTPUT else {}
         shown = run.emitter.open({**function.item(), "id": item["id"]} if function else going_on)
     if call and function:
         function.announce(shown, call["arguments"])
+    for index, output in enumerate(item["output"] if item["type"] == _SHELL_OUTPUT else ()):
+        shown.event("shell_call_output_content.done", command_index=index, output=[output])
     if "reply" in entry and item.get("status") in ("completed", "failed"):
         shown.phase(item["status"])
     shown.close(**item)

@@ -7,6 +7,7 @@ from graph.ports import HostedTool
 from nodes.code_interpreter import CodeInterpreter
 from nodes.mcp import Mcp
 from nodes.premises import Premises
+from nodes.shell import Shell
 from nodes.tool_search import ToolSearch
 
 #: Every kind of tool that runs here, one line a tool: its kind, and what builds it. That is given the settings that
@@ -14,6 +15,7 @@ from nodes.tool_search import ToolSearch
 HOSTED_TOOLS: Mapping[str, Callable[[Mapping[str, Any], Premises], HostedTool]] = {
     "mcp": Mcp.from_settings,
     "code_interpreter": CodeInterpreter.from_settings,
+    "shell": Shell.from_settings,
     # The last: it finds tools of those before.
     "tool_search": ToolSearch.from_settings,
 }

@@ -16,6 +16,7 @@ from server import (
     gateway,
     operations,
     responses,
+    skills,
     uploads,
     websocket,
 )
@@ -50,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
         every, pages = ["*"], settings.allowed_origins
         app.add_middleware(CORSMiddleware, allow_origins=pages, allow_methods=every, allow_headers=every)
     for module in (
-        websocket, responses, conversations, containers, files, uploads, approvals, gateway, operations
+        websocket, responses, conversations, containers, files, uploads, skills, approvals, gateway, operations
     ):  # fmt: skip
         app.include_router(module.router)
     _describe(app)

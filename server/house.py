@@ -9,12 +9,14 @@ from fastapi import Request
 from checkpoints import Store
 from checkpoints.files import Files
 from checkpoints.shelf import Shelf
+from checkpoints.skills import Skills as SkillRows
 from checkpoints.uploads import Uploads
 from graph.archive import Engine
 from graph.background import Background
 from graph.ports import HostedTool, Models
 from graph.runner import Runner
 from nodes.container.containers import Containers
+from nodes.skills.skills import Skills
 from server.auth import Gate
 from server.body import read_json
 from server.keeper import Keeper
@@ -35,6 +37,7 @@ class House:
     shelf: Shelf
     files: Files
     uploads: Uploads
+    skills: Skills[SkillRows]
     gate: Gate
     strict: bool
     max_body_bytes: int

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from checkpoints import STORES, Store
 from checkpoints.engine import Capacity, DurableEngine
 from checkpoints.files import Files
+from checkpoints.skills import Skills as SkillRows
 from checkpoints.storage import Storage
 from checkpoints.uploads import Uploads
 from graph.background import Background
@@ -19,6 +20,7 @@ from nodes import HOSTED_TOOLS
 from nodes.container.containers import Containers
 from nodes.mcp.oauth.credential import Vault
 from nodes.premises import Premises
+from nodes.skills.skills import Skills
 from nodes.upstreams.discovery import discover
 from nodes.upstreams.registry import Registry
 from nodes.upstreams.upstream import Patience, Upstream
@@ -27,7 +29,7 @@ from server import __version__, pruning
 from server.archive import StoredArchive
 from server.attachments import attachments_of
 from server.auth import Gate
-from server.containing import containing
+from server.containing import Containing, containing
 from server.health import Health
 from server.house import House
 from server.keeper import Keeper, Pulse
@@ -44,16 +46,15 @@ async def open_house(settings: Settings, metrics: Metrics | None = None) -> Asyn
     async with _store(settings) as store:
         models = _models(settings)
         models.warm()
-        storage, files, uploads = await _files(settings, store)
-        inside = containing(settings, store, storage, files)
+        kept = await _kept(settings, store)
+        inside = containing(settings, store, kept.storage, kept.files, kept.skills)
         tools = await _tools(settings, store, inside.containers)
         runner = Runner(StoredArchive(store, metrics.kept), models, tools, seal_of(settings), _limits(settings))
-        runner.meter, runner.attachments = metrics, attachments_of(settings, files, await _alone(settings, store))
+        runner.meter, runner.attachments = metrics, attachments_of(settings, kept.files, await _alone(settings, store))
         background = Background(runner)
         engine = _engine(settings, store)
         keeper = Keeper(store, runner, background, engine, _webhooks(settings), _pulse(settings))
-        also = (inside.shelf.tidy, files.expire, uploads.expire, storage.sweep)
-        tidying = pruning.run(store.retention, pruning.ages_of(settings), *also)
+        tidying = _tidying(settings, store, inside, kept)
         async with keeper.keeping(), inside.keeping(), metrics.refreshed(store.pool), _beside(tidying):
             try:
                 yield House(
@@ -67,8 +68,9 @@ async def open_house(settings: Settings, metrics: Metrics | None = None) -> Asyn
                     containers=inside.containers,
                     shelf=inside.shelf,
                     gate=(gate := Gate.of(settings, store.keys)),
-                    files=files,
-                    uploads=uploads,
+                    files=kept.files,
+                    uploads=kept.uploads,
+                    skills=kept.skills,
                     strict=settings.strict,
                     max_body_bytes=settings.max_body_bytes,
                     operations=_operations(settings, store, engine, metrics, gate),
@@ -111,11 +113,26 @@ async def _close(*opened: HostedTool | Registry) -> None:
         await one.close()
 
 
-async def _files(settings: Settings, store: Store) -> tuple[Storage, Files, Uploads]:
+def _tidying(settings: Settings, store: Store, inside: Containing, kept: "_Kept") -> Coroutine[Any, Any, None]:
+    also = (inside.shelf.tidy, kept.files.expire, kept.uploads.expire, kept.storage.sweep)
+    return pruning.run(store.retention, pruning.ages_of(settings), *also)
+
+
+class _Kept(NamedTuple):
+    """What keeps bytes beside its rows."""
+
+    storage: Storage
+    files: Files
+    uploads: Uploads
+    skills: Skills[SkillRows]
+
+
+async def _kept(settings: Settings, store: Store) -> _Kept:
     storage = Storage.at(settings.storage)
     await storage.sweep()
     files = Files(store.database, storage, settings.file_max_bytes, settings.file_quota_bytes)
-    return storage, files, Uploads(store.database, storage, files, settings.upload_max_bytes)
+    uploads = Uploads(store.database, storage, files, settings.upload_max_bytes)
+    return _Kept(storage, files, uploads, Skills(SkillRows(store.database, storage)))
 
 
 async def _alone(settings: Settings, store: Store) -> bool:

@@ -57,7 +57,7 @@ _ORDER = {
     "mcp_list_tools": "in_progress (completed |failed )",
     "mcp_call": "in_progress margs margs! (in_progress )?(completed |failed )",
     "shell_call": "(cmd[+] (cmd )*cmd! )*",
-    "shell_call_output": "(out )*out! ",
+    "shell_call_output": "((out )*out! )+",
     "apply_patch_call": "(diff )*diff! ",
     "compaction": "(compacting )?",
     "code_interpreter_call": "in_progress (code )*code! interpreting completed ",
@@ -82,6 +82,7 @@ _ZERO: dict[str, Json] = {
     "mcp_list_tools": {"tools": []},
     "reasoning": {"summary": []},
     "shell_call": {"status": "in_progress"},
+    "shell_call_output": {"status": "in_progress", "output": []},
     "computer_call": {"status": "in_progress"},
     "local_shell_call": {"status": "in_progress"},
     "tool_search_call": {"status": "in_progress"},
@@ -156,7 +157,7 @@ class Body:
         self._part: Json = {}
         self._notes: list[Any] = []
         #: Finished parts, summaries, commands.
-        self._parts: dict[str, list[Any]] = {"part": [], "sum": [], "cmd": []}
+        self._parts: dict[str, list[Any]] = {"part": [], "sum": [], "cmd": [], "out": []}
         self._whole: dict[str, str] = {}
 
     def feed(self, kind: str, event: Json) -> None:
@@ -170,6 +171,8 @@ class Body:
                 self._bracket(word, event["part"])
             case "cmd":
                 self._command(word, event)
+            case "out" if word == "out!":
+                self._parts["out"] += event["output"]
             case "note":
                 demand(event["annotation_index"] == len(self._notes), f"annotation {event['annotation_index']}")
                 self._notes.append(event["annotation"])
@@ -187,7 +190,7 @@ class Body:
         # A hosted call that was cut off stops anywhere on its way, and some have no event that says they failed.
         stopped = item.get("status") == "incomplete" or (item.get("status") == "failed" and kind in _NEVER_FAILED)
         demand(not stopped or "completed " not in self._words, f"{kind} is completed, and {item.get('status')}")
-        cut = stopped and (order or "").startswith("in_progress")
+        cut = stopped and ((order or "").startswith("in_progress") or kind == "shell_call_output")
         legal = regex.fullmatch(order or "", self._words, partial=cut)
         demand(bool(legal), f"events of {kind}: {self._words or 'none'}")
         demand(item.get("status") in _ENDED, f"{kind} is done with status {item.get('status')}")
@@ -196,7 +199,8 @@ class Body:
         self._adds_up(item)
 
     def _index(self, word: str, event: Json) -> None:
-        for key, group in (("content_index", "part"), ("summary_index", "sum"), ("command_index", "cmd")):
+        of_command = "out" if word.startswith("out") else "cmd"
+        for key, group in (("content_index", "part"), ("summary_index", "sum"), ("command_index", of_command)):
             if key in event:
                 expected = len(self._parts[group])
                 demand(event[key] == expected, f"{word}: {key} is {event[key]}, not {expected}")
@@ -254,5 +258,7 @@ class Body:
             demand((item.get("content") or []) == parts["part"], f"{kind}: content is not the parts announced")
         if kind == "reasoning":
             demand(item["summary"] == parts["sum"], "the summary is not the parts announced")
+        if kind == "shell_call_output" and item["status"] == "completed":
+            demand(item["output"] == parts["out"], "the outputs are not those announced")
         if kind == "shell_call":
             demand(item["action"]["commands"] == parts["cmd"], "the commands are not those announced")

@@ -10,6 +10,7 @@ from tests.promised_running import RUNNING
 from tests.promised_sandbox import SANDBOX
 from tests.promised_security import SECURITY
 from tests.promised_servers import SERVERS
+from tests.promised_shell import SHELL
 from tests.promised_ways import WAYS
 
 _STREAM = promises(
@@ -297,5 +298,6 @@ _MCP_OAUTH = promises(
 )
 PROMISES: list[Promise] = [
     *_STREAM, *_RESPONSE, *_CHAIN, *_TOOLS, *_RESOURCES, *_ERRORS, *_WORLD, *_MCP, *_SEARCH, *_GAPS,
-    *DURABLE, *SERVERS, *SECURITY, *RUNNING, *SANDBOX, *WAYS, *CONTAINERS, *FILES, *CODE, *_MCP_OAUTH, *INPUT_FILES,
+    *DURABLE, *SERVERS, *SECURITY, *RUNNING, *SANDBOX, *WAYS, *CONTAINERS, *FILES, *CODE, *SHELL,
+    *_MCP_OAUTH, *INPUT_FILES,
 ]  # fmt: skip

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from graph.errors import Json, ToolFailed
 from graph.ports import Outcome, Shown
-from nodes.code_interpreter.result import Limits, Result
+from nodes.code_interpreter.result import Result
 from nodes.code_interpreter.writing import Writing, say_whole
 from nodes.container.containers import Entered, Told
+from nodes.container.telling import Limits
 from nodes.sandbox.port import Broken, Output
 
 NAME = "code_interpreter"

@@ -3,24 +3,11 @@
 import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 from graph.containers import ContainerFile
 from graph.errors import Json
+from nodes.container.telling import Limits, cited, files_told, lost, shortened
 from nodes.sandbox.port import Output
-
-#: Files the model is told of by name.
-_NAMED = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    timeout_s: float
-    #: Characters the model reads of what code has said, and characters the item keeps.
-    reply_chars: int = 30_000
-    logs_chars: int = 200_000
-    #: Characters of pictures, in base64, that the item keeps; the others are only files.
-    image_chars: int = 8_000_000
 
 
 @dataclass(slots=True)
@@ -45,7 +32,7 @@ class Result:
         return {"outputs": list(self._shown(limits))}
 
     def made(self) -> list[Json]:
-        return [_told(file) for file in (*self.files, *self.plots)]
+        return [cited(file) for file in (*self.files, *self.plots)]
 
     def reply(self, limits: Limits) -> str:
         logs = shortened("".join(self._texts()), limits.reply_chars).rstrip()
@@ -74,26 +61,9 @@ class Result:
 
     def _before(self) -> Iterator[str]:
         if self.lost:
-            yield "[The variables of earlier calls were lost with their sandbox; the files are there.]"
+            yield lost()
 
     def _after(self) -> Iterator[str]:
         if self.stopped:
             yield f"[{self.stopped}]"
-        yield from (f"[{note}]" for note in self.notes)
-        if self.files:
-            named = ", ".join(f"{file.path} ({file.size_bytes} bytes)" for file in self.files[:_NAMED])
-            more = f" and {len(self.files) - _NAMED} more" if len(self.files) > _NAMED else ""
-            yield f"[Files made or changed: {named}{more}]"
-
-
-def _told(file: ContainerFile) -> Json:
-    name = PurePosixPath(file.path).name
-    return {"container_id": file.container_id, "file_id": file.id, "filename": name, "path": file.path}
-
-
-def shortened(text: str, chars: int) -> str:
-    """The beginning and the end of a text that is too long: errors stand at the end."""
-    if len(text) <= chars:
-        return text
-    half = max(0, (chars - 60) // 2)
-    return f"{text[:half]}\n[… {len(text) - 2 * half} characters left out …]\n{text[len(text) - half :]}"
+        yield from files_told(self.files, self.notes)

@@ -10,9 +10,9 @@ from typing import Any, Self
 from graph.errors import Json, RequestError
 from graph.ports import Function, Opening
 from nodes.code_interpreter.function import NAME, CodeFunction, described
-from nodes.code_interpreter.result import Limits
 from nodes.container.containers import Containers
 from nodes.container.declaration import checked
+from nodes.container.telling import Limits
 from nodes.premises import Premises
 
 
@@ -43,7 +43,9 @@ class CodeInterpreter:
             message = "There may be one 'code_interpreter' among the 'tools'."
             raise RequestError(message, param=opening.param(tools[1]), code="invalid_value")
         containers, param = self._containers, f"{opening.param(tools[0])}.container"
-        id = await containers.choose(opening.owner, tools[0]["container"], opening.entries, param)
+        beside = opening.chosen.get("container")
+        id = await containers.choose(opening.owner, tools[0]["container"], opening.entries, param, beside)
+        opening.chosen["container"] = id
         name, number = NAME, 1
         while name in opening.taken:
             number += 1

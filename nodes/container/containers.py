@@ -8,7 +8,7 @@ whatever process, opens a sandbox, puts the files in and loads the variables.
 
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import NamedTuple, cast
@@ -42,6 +42,8 @@ class Told(NamedTuple):
     packages: Sequence[str]
     #: Domains that can be reached from inside.
     online: Sequence[str]
+    #: A line for each skill: its name, what it is for, and where it is.
+    skills: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,12 @@ class Containers:
 
     # ------------------------------------------------------------ choosing
 
-    async def choose(self, owner: str, wanted: str | Json, entries: Sequence[Entry], param: str) -> str:
+    async def choose(
+        self, owner: str, wanted: str | Json, entries: Sequence[Entry], param: str, beside: str | None = None
+    ) -> str:
         """The id of the container that was declared: one of a name, or (`auto`) the newest that calls of `entries` were
-        made in and that fits, or a new one, which is only made when it is entered. `wanted` was checked.
+        made in and that fits, or a new one, which is only made when it is entered. `wanted` was checked; `beside` is
+        what another tool of the same response has chosen, which comes first.
 
         Raises `RequestError` at or below `param`.
         """
@@ -96,7 +101,7 @@ class Containers:
         file_ids = [*dict.fromkeys([*(file.id for file in declared), *inputs])]
         made = await self._maker.made(owner, wanted, param)
         await self._check_room(made, param)
-        known = await self._known(made, wanted, entries)
+        known = await self._known(made, wanted, [*([beside] if beside else ()), *named_by(entries)])
         return self._remember((known or made).id, _Chosen(owner, None if known else made, file_ids))
 
     async def make(self, owner: str, declared: Json) -> tuple[Container, Sequence[File]]:
@@ -118,11 +123,12 @@ class Containers:
         """What the model is told of a container that was chosen."""
         found = await self._found(owner, id)
         here = self._rooms.name in _HERE
-        return Told(self._packages if here else (), found.domains if found else ())
+        skills = await self._maker.skills_told(found) if found else ()
+        return Told(self._packages if here else (), found.domains if found else (), skills)
 
-    async def _known(self, made: Container, wanted: Json, entries: Sequence[Entry]) -> Container | None:
-        for id in named_by(entries):
-            found = await self._shelf.rows.find(made.owner, id)
+    async def _known(self, made: Container, wanted: Json, ids: Iterable[str]) -> Container | None:
+        for id in ids:
+            found = await self._found(made.owner, id)
             if found and self._maker.fits(found, made, wanted):
                 return found
         return None

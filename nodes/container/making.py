@@ -92,6 +92,12 @@ class Maker:
             async for path, content in self._skills.files(container.owner, skill):
                 await sandbox.put(path, once(content))
 
+    async def skills_told(self, container: Container) -> Sequence[str]:
+        """What models are told of a container's skills, a line each."""
+        if self._skills is None:
+            return ()
+        return [line for skill in container.skills if (line := await self._skills.told(container.owner, skill))]
+
     # ------------------------------------------------------------ parts of a declaration
 
     def _check_memory(self, limit: MemoryLimit, param: str) -> None:

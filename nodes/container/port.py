@@ -92,6 +92,10 @@ class Skills(Protocol):
         """(id, version) of each that is declared, by reference or inline. Raises `RequestError` below `param`."""
         ...
 
+    async def told(self, owner: str, skill: tuple[str, str]) -> str:
+        """What models are told of it: its name, what it is for, and where it is. Empty when it has gone."""
+        ...
+
     def files(self, owner: str, skill: tuple[str, str]) -> AsyncIterator[tuple[str, bytes]]:
         """What is put into a sandbox: paths relative to `/mnt/data`, and contents. Nothing when it has gone."""
         ...

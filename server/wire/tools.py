@@ -159,7 +159,7 @@ def _checked(tool: Any, param: str, ours: Mapping[str, HostedTool]) -> Json:
     if kind in ours and not is_clients(tool):
         return ours[kind].check(tool, param)
     if kind in BY_TYPE:
-        _refuse_hosted_variants(tool, param)
+        _refuse_hosted_search(tool, param)
         read(_CLIENT, tool, at=param)
         return _echo(tool)
     if kind in _NOT_HERE:
@@ -173,12 +173,8 @@ def _checked(tool: Any, param: str, ours: Mapping[str, HostedTool]) -> Json:
     raise RequestError(message, param=f"{param}.type", code="invalid_value")
 
 
-def _refuse_hosted_variants(tool: Json, param: str) -> None:
-    """Types that exist for client and server: only the client's are here."""
-    where: Any = tool.get("environment") or {}
-    if tool["type"] == "shell" and isinstance(where, dict) and where.get("type", "local") != "local":  # pyright: ignore[reportUnknownMemberType]  # JSON
-        message = 'A \'shell\' tool with a container does not run on this server; use environment {"type": "local"}.'
-        raise RequestError(message, param=f"{param}.environment.type", code="invalid_value")
+def _refuse_hosted_search(tool: Json, param: str) -> None:
+    """Where there is none."""
     if tool["type"] == "tool_search" and tool.get("execution", "server") != "client":
         message = "A 'tool_search' that is executed on the server is not available; use execution 'client'."
         raise RequestError(message, param=f"{param}.execution", code="invalid_value")

@@ -1,0 +1,1 @@
+"""Skills of callers: read from what they upload, and put into containers."""
