@@ -86,8 +86,9 @@ async def _take(part: Part, fields: dict[str, str]) -> None:
     fields[part.name] = await part.text()
 
 
-async def parts_of(request: Request) -> AsyncGenerator[Part]:
-    """The parts of a form in their order; what of a part was not read is passed over. Raises `RequestError`."""
+async def parts_of(request: Request, most: int = _PARTS) -> AsyncGenerator[Part]:
+    """The parts of a form in their order, so many at most; what of a part was not read is passed over. Raises
+    `RequestError`."""
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise RequestError("The body must be 'multipart/form-data' with a boundary.", code="invalid_type")
@@ -95,8 +96,8 @@ async def parts_of(request: Request) -> AsyncGenerator[Part]:
     count = 0
     while (headers := await feed.next_part()) is not None:
         count += 1
-        if count > _PARTS:
-            raise RequestError(f"A form may have at most {_PARTS} parts.")
+        if count > most:
+            raise RequestError(f"A form may have at most {most} parts.")
         yield _part(headers, feed)
     await feed.pass_over()
 
