@@ -16,6 +16,7 @@ FILES = promises(
     files.expiry                A file goes when its time has come, bytes and all.
     files.storage               The bytes may be in an S3-compatible store.
     uploads.parts               Parts become one file in the order in which they are named.
+    uploads.expiry              An upload that nobody completes goes after an hour, parts and all.
     uploads.refused             Parts that do not add up are refused; what is cancelled or completed takes no more.
     """,
 )
