@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
+from checkpoints.approval import plain
 from checkpoints.database import Database, Rows, Work
 from checkpoints.page import Page, keyset
 from checkpoints.places import Places, fasten, loosen
@@ -14,6 +15,8 @@ from graph.errors import NotFound, RequestError
 from graph.ids import new_id
 from graph.skills import Skill, SkillVersion
 
+#: Seconds that a skill of a request stays without a container, and how many go at once.
+_INLINE_S, _MANY = 86_400, 100
 _LATEST = "(SELECT MAX(v.version) FROM skill_version v WHERE v.skill_id = s.id)"
 _SKILL = (
     f"SELECT s.id, s.created_at, s.default_version, {_LATEST}, d.name, d.description FROM skill s "
@@ -37,26 +40,33 @@ class Skills:
         """Skills in the order they were made, one more than the page holds; None when `after` is not there."""
 
         def work(rows: Rows) -> list[Skill] | None:
-            sql = "SELECT created_at, id FROM skill WHERE id = ? AND owner = ?"
-            after = rows.execute(sql, (page.after, owner)).fetchone() if page.after else None
+            sql = "SELECT created_at, id FROM skill WHERE id = ? AND owner = ? AND inline IS NULL"
+            after = rows.execute(sql, (plain(page.after), owner)).fetchone() if page.after else None
             if page.after and after is None:
                 return None
             beyond, given = keyset(page, after)
             beyond = beyond.replace("created_at", "s.created_at").replace(", id", ", s.id")
-            sql = f"{_SKILL} AND s.listed = 1{beyond}"
+            sql = f"{_SKILL} AND s.inline IS NULL{beyond}"
             return [_skill_of(row) for row in rows.execute(sql, (owner, *given)).fetchall()]
 
         return await self._read(work)
 
     async def version(self, owner: str, id: str, version: int) -> SkillVersion | None:
         sql = f"SELECT {_VERSION} {_OF_OWNER} AND v.version = ?"
-        row = await self._read(lambda rows: rows.execute(sql, (owner, id, version)).fetchone())
+        row = await self._read(lambda rows: rows.execute(sql, (owner, plain(id), version)).fetchone())
         return _version_of(row) if row else None
+
+    async def inline(self, owner: str, digest: str) -> SkillVersion | None:
+        """One that came with a request before; it stays for another while."""
+        sql = f"UPDATE skill SET created_at = {self._database.clock} WHERE owner = ? AND inline = ? RETURNING id"
+        row = await self._write(lambda rows: rows.execute(sql, (owner, digest)).fetchone())
+        return await self.version(owner, row[0], 1) if row else None
 
     async def versions(self, owner: str, id: str) -> Sequence[SkillVersion]:
         """All of them, the oldest first."""
         sql = f"SELECT {_VERSION} {_OF_OWNER} ORDER BY v.version"
-        return [_version_of(row) for row in await self._read(lambda rows: rows.execute(sql, (owner, id)).fetchall())]
+        found = await self._read(lambda rows: rows.execute(sql, (owner, plain(id))).fetchall())
+        return [_version_of(row) for row in found]
 
     def read(self, place: str) -> AsyncGenerator[bytes]:
         return self._places.storage.read(place)
@@ -69,17 +79,18 @@ class Skills:
     async def drop(self, places: Sequence[str]) -> None:
         await self._places.delete(places)
 
-    async def create(self, owner: str, name: str, description: str, place: str, *, listed: bool = True) -> Skill:
-        """A skill with its first version."""
+    async def create(self, owner: str, new: tuple[str, str, str], inline: str | None = None) -> Skill:
+        """A skill with its first version: name, description, and where its zip is. `inline`: the digest of one that
+        came with a request, and is not listed."""
         id, clock = new_id("skill_"), self._database.clock
 
         def work(rows: Rows) -> Skill | None:
             sql = (
-                "INSERT INTO skill (id, owner, created_at, default_version, newest, listed) "
+                "INSERT INTO skill (id, owner, created_at, default_version, newest, inline) "
                 f"VALUES (?, ?, {clock}, 1, 1, ?)"
             )
-            rows.execute(sql, (id, owner, int(listed)))
-            self._insert(rows, id, 1, (name, description, place))
+            rows.execute(sql, (id, owner, inline))
+            self._insert(rows, id, 1, new)
             return _found(rows, owner, id)
 
         made = await self._write(work)
@@ -91,7 +102,7 @@ class Skills:
 
         def work(rows: Rows) -> int:
             sql = "UPDATE skill SET newest = newest + 1 WHERE id = ? AND owner = ? RETURNING newest"
-            row = rows.execute(sql, (skill_id, owner)).fetchone()
+            row = rows.execute(sql, (plain(skill_id), owner)).fetchone()
             if row is None:
                 raise unknown_skill(skill_id)
             self._insert(rows, skill_id, row[0], new)
@@ -110,14 +121,14 @@ class Skills:
             "UPDATE skill SET default_version = ? WHERE id = ? AND owner = ? AND EXISTS "
             "(SELECT 1 FROM skill_version v WHERE v.skill_id = skill.id AND v.version = ?)"
         )
-        return await self._write(lambda rows: rows.execute(sql, (version, id, owner, version)).rowcount) == 1
+        return await self._write(lambda rows: rows.execute(sql, (version, plain(id), owner, version)).rowcount) == 1
 
     async def remove(self, owner: str, id: str) -> bool:
         """Forget a skill and all its versions; False when there is none."""
         clock = self._database.clock
 
         def work(rows: Rows) -> list[str] | None:
-            if not rows.execute("DELETE FROM skill WHERE id = ? AND owner = ?", (id, owner)).rowcount:
+            if not rows.execute("DELETE FROM skill WHERE id = ? AND owner = ?", (plain(id), owner)).rowcount:
                 return None
             gone = rows.execute("DELETE FROM skill_version WHERE skill_id = ? RETURNING place", (id,)).fetchall()
             places = [place for (place,) in gone]
@@ -148,6 +159,28 @@ class Skills:
         await self.drop(places)
         return bool(places)
 
+    async def expire(self) -> int:
+        """Forget those that came with a request a while ago and are in no container; their number."""
+        clock = self._database.clock
+
+        def work(rows: Rows) -> list[str]:
+            held = "SELECT 1 FROM container c WHERE c.owner = skill.owner AND c.skills LIKE '%\"' || skill.id || '\"%'"
+            old = f"inline IS NOT NULL AND created_at < {clock} - {_INLINE_S} AND NOT EXISTS ({held})"
+            gone = rows.execute(f"SELECT id FROM skill WHERE {old} LIMIT {_MANY}").fetchall()
+            places: list[str] = []
+            for id in gone:
+                rows.execute("DELETE FROM skill WHERE id = ?", id)
+                sql = "DELETE FROM skill_version WHERE skill_id = ? RETURNING place"
+                places += [place for (place,) in rows.execute(sql, id).fetchall()]
+            loosen(rows, places, clock)
+            return places
+
+        count = 0
+        while places := await self._write(work):
+            await self.drop(places)
+            count += len(places)
+        return count
+
     def _insert(self, rows: Rows, skill_id: str, version: int, new: tuple[str, str, str]) -> None:
         name, description, place = new
         fasten(rows, place)
@@ -169,7 +202,7 @@ def unknown_skill(id: str) -> NotFound:
 
 
 def _found(rows: Rows, owner: str, id: str) -> Skill | None:
-    row = rows.execute(f"{_SKILL} AND s.id = ?", (owner, id)).fetchone()
+    row = rows.execute(f"{_SKILL} AND s.id = ?", (owner, plain(id))).fetchone()
     return _skill_of(row) if row else None
 
 

@@ -114,7 +114,7 @@ async def _close(*opened: HostedTool | Registry) -> None:
 
 
 def _tidying(settings: Settings, store: Store, inside: Containing, kept: "_Kept") -> Coroutine[Any, Any, None]:
-    also = (inside.shelf.tidy, kept.files.expire, kept.uploads.expire, kept.storage.sweep)
+    also = (inside.shelf.tidy, kept.files.expire, kept.uploads.expire, kept.skills.rows.expire, kept.storage.sweep)
     return pruning.run(store.retention, pruning.ages_of(settings), *also)
 
 

@@ -20,6 +20,8 @@ from server.wire.items import Wire
 from server.wire.problems import read
 
 router = APIRouter(prefix="/v1/skills", tags=["skills"])
+#: Of a form, beside its files.
+_FIELDS = 20
 
 
 class UpdateSkill(Wire):
@@ -118,7 +120,7 @@ async def _sent(request: Request) -> tuple[dict[str, bytes], dict[str, str]]:
     files: dict[str, bytes] = {}
     fields: dict[str, str] = {}
     left = BYTES
-    async for part in parts_of(request):
+    async for part in parts_of(request, FILES + _FIELDS):
         if part.filename is None:
             fields[part.name] = await part.text()
             continue

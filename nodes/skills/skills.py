@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import binascii
+import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -17,7 +18,9 @@ _FOLDER = ".skills"
 class Rows(Protocol):
     """Where skills are kept; see `checkpoints/skills.py`."""
 
-    async def create(self, owner: str, name: str, description: str, place: str, *, listed: bool = True) -> Skill: ...
+    async def create(self, owner: str, new: tuple[str, str, str], inline: str | None = None) -> Skill: ...
+
+    async def inline(self, owner: str, digest: str) -> SkillVersion | None: ...
 
     async def add(self, owner: str, skill_id: str, new: tuple[str, str, str], *, default: bool) -> SkillVersion: ...
 
@@ -41,20 +44,20 @@ class Skills(Generic[R]):
     def __init__(self, rows: R) -> None:
         self.rows = rows
 
-    async def create(self, owner: str, files: Mapping[str, bytes], *, listed: bool = True) -> Skill:
+    async def create(self, owner: str, files: Mapping[str, bytes]) -> Skill:
         """Of one zip, or of files with paths. Raises `RequestError`."""
-        bundle = await asyncio.to_thread(_bundle, files)
-        place = await self._written(bundle)
+        bundle, packed = await asyncio.to_thread(_bundle, files)
+        place = await self._written(packed)
         try:
-            return await self.rows.create(owner, bundle.name, bundle.description, place, listed=listed)
+            return await self.rows.create(owner, (bundle.name, bundle.description, place))
         except BaseException:
             await self.rows.drop([place])
             raise
 
     async def add(self, owner: str, skill_id: str, files: Mapping[str, bytes], *, default: bool) -> SkillVersion:
         """Another version. Raises `NotFound`, `RequestError`."""
-        bundle = await asyncio.to_thread(_bundle, files)
-        place = await self._written(bundle)
+        bundle, packed = await asyncio.to_thread(_bundle, files)
+        place = await self._written(packed)
         try:
             return await self.rows.add(owner, skill_id, (bundle.name, bundle.description, place), default=default)
         except BaseException:
@@ -75,7 +78,15 @@ class Skills(Generic[R]):
     # ------------------------------------------------------------ seen from containers
 
     async def chosen(self, owner: str, skills: Sequence[Json], param: str) -> Sequence[tuple[str, str]]:
-        return [await self._one(owner, skill, f"{param}[{index}]") for index, skill in enumerate(skills)]
+        """Raises `RequestError`, also for two of one name: they would be put into one folder."""
+        found: dict[str, SkillVersion] = {}
+        for index, skill in enumerate(skills):
+            one = await self._one(owner, skill, f"{param}[{index}]")
+            if one.name in found:
+                message = f"Invalid '{param}': there are two skills of the name '{one.name}'."
+                raise RequestError(message, param=f"{param}[{index}]", code="invalid_value")
+            found[one.name] = one
+        return [(one.skill_id, str(one.version)) for one in found.values()]
 
     async def told(self, owner: str, skill: tuple[str, str]) -> str:
         found = await self.rows.version(owner, skill[0], int(skill[1]))
@@ -90,43 +101,54 @@ class Skills(Generic[R]):
         for path, inside in bundle.files.items():
             yield f"{_FOLDER}/{found.name}/{path}", inside
 
-    async def _one(self, owner: str, skill: Json, param: str) -> tuple[str, str]:
+    async def _one(self, owner: str, skill: Json, param: str) -> SkillVersion:
         if skill["type"] == "inline":
-            made = await self.create(owner, {"inline.zip": _inline(skill, param)}, listed=False)
-            return made.id, str(made.latest_version)
+            return await self._inline(owner, skill, param)
         id, version = skill.get("skill_id"), skill.get("version")
         if not isinstance(id, str):
             message = f"Missing required parameter: '{param}.skill_id'."
             raise RequestError(message, param=f"{param}.skill_id", code="missing_required_parameter")
-        found = await self.found(owner, id, None if version is None else str(version), f"{param}.version")
-        return found.skill_id, str(found.version)
+        return await self.found(owner, id, None if version is None else str(version), f"{param}.version")
 
-    async def _written(self, bundle: Bundle) -> str:
-        content = await asyncio.to_thread(bundle.packed)
+    async def _inline(self, owner: str, skill: Json, param: str) -> SkillVersion:
+        """The same one, when the same one comes again: so the conversation finds its container again."""
+        where = f"{param}.source.data"
+        try:
+            bundle, packed = await asyncio.to_thread(_bundle, {"inline.zip": _decoded(skill, where)})
+        except RequestError as error:
+            raise RequestError(error.message, param=where, code=error.code) from error
+        digest = hashlib.sha256(packed).hexdigest()
+        if known := await self.rows.inline(owner, digest):
+            return known
+        place = await self._written(packed)
+        made = await self.rows.create(owner, (bundle.name, bundle.description, place), digest)
+        return await self.found(owner, made.id, None, where)
 
+    async def _written(self, packed: bytes) -> str:
         async def once() -> AsyncIterator[bytes]:
-            yield content
+            yield packed
 
         place, _ = await self.rows.write(once(), 2 * BYTES)
         return place
 
 
-def _bundle(files: Mapping[str, bytes]) -> Bundle:
+def _bundle(files: Mapping[str, bytes]) -> tuple[Bundle, bytes]:
+    """It, and as it is kept."""
     if not files:
         raise RequestError("Missing required parameter: 'files'.", param="files", code="missing_required_parameter")
     (only, content), *more = files.items()
-    packed = not more and (only.lower().endswith(".zip") or content.startswith(b"PK\x03\x04"))
-    return Bundle.of_zip(content) if packed else Bundle.of(files)
+    is_zip = not more and (only.lower().endswith(".zip") or content.startswith(b"PK\x03\x04"))
+    bundle = Bundle.of_zip(content) if is_zip else Bundle.of(files.items())
+    return bundle, bundle.packed()
 
 
-def _inline(skill: Json, param: str) -> bytes:
+def _decoded(skill: Json, param: str) -> bytes:
     source: Any = skill.get("source")
     encoded = source.get("data") if isinstance(source, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     try:
         return base64.b64decode(encoded if isinstance(encoded, str) else "?", validate=True)
     except (binascii.Error, ValueError):
-        message = f"Invalid '{param}.source.data': expected a zip in base64."
-        raise RequestError(message, param=f"{param}.source.data", code="invalid_value") from None
+        raise RequestError(f"Invalid '{param}': expected a zip in base64.", param=param, code="invalid_value") from None
 
 
 def _number(skill: Skill, version: str | None) -> int | None:

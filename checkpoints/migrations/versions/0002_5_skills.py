@@ -21,11 +21,13 @@ def upgrade() -> None:
         sa.Column("default_version", sa.BigInteger, nullable=False),
         # The number of the newest there has ever been.
         sa.Column("newest", sa.BigInteger, nullable=False),
-        # 0: it came with a request, and is only there for its containers.
-        sa.Column("listed", sa.BigInteger, nullable=False),
+        # Digest of one that came with a request, and is only there for its containers.
+        sa.Column("inline", _TEXT),
         sqlite_with_rowid=False,
     )
     op.create_index("skill_owner", "skill", ["owner", "created_at", "id"])
+    some = sa.text("inline IS NOT NULL")
+    op.create_index("skill_inline", "skill", ["owner", "inline"], sqlite_where=some, postgresql_where=some)
     op.create_table(
         "skill_version",
         sa.Column("skill_id", _TEXT, primary_key=True),
