@@ -5,8 +5,8 @@ is in `SHUT_ANYWAY`, with the reason.
 """
 
 import json
-import os
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,14 +54,13 @@ KERNEL_MAY_LACK = {"i386", "vsock", "io_uring_setup", "kcmp", "userfaultfd", "/b
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    folder = tmp_path_factory.mktemp("host")
-    for each in (folder, *folder.parents[:3]):
-        if each.stat().st_uid == os.geteuid() and each != Path("/tmp"):
-            each.chmod(0o755)
-    made = Host(folder)
-    yield made
-    made.close()
+def host() -> Iterator[Host]:
+    """In a folder that everybody may read, as pytest's own may not be."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        made = Host(Path(folder))
+        yield made
+        made.close()
 
 
 @pytest.fixture(scope="module")
