@@ -82,6 +82,14 @@ def test_the_examples_of_containers_do_what_they_say(demo: Server) -> None:
         run(code, demo, names)
 
 
+@pytest.mark.parametrize("page", ["shell", "skills"])
+def test_the_examples_of_the_shell_and_of_skills_do_what_they_say(demo: Server, page: str) -> None:
+    names: dict[str, object] = {}
+    run(blocks(ROOT / "docs/responses.md", "python")[0], demo, names)
+    for code in blocks(ROOT / f"docs/{page}.md", "python"):
+        run(code, demo, names)
+
+
 def test_the_example_of_input_files_is_told_of_them(demo: Server) -> None:
     names: dict[str, object] = {}
     run(blocks(ROOT / "docs/responses.md", "python")[0], demo, names)
