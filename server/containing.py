@@ -29,7 +29,6 @@ class Containing:
         """Look after the sandboxes; when everything that runs in them has ended, save what is in them."""
         try:
             async with self.containers.keeping():
-                self.rooms.fill()
                 yield
         finally:
             await self.rooms.close()

@@ -17,6 +17,7 @@ CODE = promises(
     code.replayed               A client that keeps its own history sends calls back, and the model reads them.
     code.approved               An operator's rule may ask before code runs.
     clients.code                openai-agents, LangChain and the Vercel AI SDK run code, and go on with it.
+    code.ready                  A sandbox is made ready when code may be wanted, and not before.
     code.interrupted            Code that ran when the server was killed is not run again, and nothing of it is left.
     """,
 )

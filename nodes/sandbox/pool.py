@@ -48,7 +48,11 @@ class Pool:
         return await self._ways.problem()
 
     async def refusal(self, room: Room) -> str | None:
-        return await self._ways.refusal(room)
+        """As of the ways. Whoever asks is about to want one: from then on they are kept ready, not before."""
+        refusal = await self._ways.refusal(room)
+        if refusal is None:
+            self.fill()
+        return refusal
 
     def fill(self) -> None:
         """Begin to open what is missing; what goes wrong then is told to those who open one themselves."""

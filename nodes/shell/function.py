@@ -14,7 +14,7 @@ from graph.ids import new_call_id
 from graph.offers import parsed
 from graph.ports import OpenedItem, Outcome, Shown, unheard
 from nodes.container.containers import Entered, Told
-from nodes.container.telling import Limits, cited, files_told, lost, shortened
+from nodes.container.telling import Limits, cited, files_told, shortened
 from nodes.sandbox.port import Broken, Commanded
 
 NAME = "shell"
@@ -103,7 +103,7 @@ class ShellFunction:
                 async for output in self._outputs(entered, action, told):
                     told.end(output)
                 files = await entered.changed() if entered.sandbox.alive else ()
-                lines = [*([lost()] if entered.lost else []), *files_told(files, entered.notes)]
+                lines = list(files_told(files, entered.notes))
         except ToolFailed as failed:
             raise ToolFailed(failed.message, {**done, "status": "incomplete"}) from failed
         told.close()

@@ -172,7 +172,7 @@ class Settings(BaseSettings):
     """Python of sandboxes, e.g. of a venv with packages. Default: what `graphnexus sandbox install` has made, else the
     server's own without its packages."""
     sandbox_pool: Annotated[int, Field(ge=0)] = 1
-    """Sandboxes that one process keeps ready, so that code need not wait for one."""
+    """Sandboxes that one process keeps ready once code may be wanted, so that it need not wait for one."""
     sandbox_limit: Count = 64
     """Sandboxes that one process has open at once."""
     sandbox_call_timeout_s: Seconds = 120.0
