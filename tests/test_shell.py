@@ -11,7 +11,7 @@ from tests.conftest import StartServer, Tell, client_of
 from tests.contract import promise
 from tests.recorder import Recorder
 from tests.test_code_interpreter import PYTHON, python, told
-from tests.told import ended, eventually, output
+from tests.told import ended, output
 from tests.upstream import Script, calls, says
 
 Json = dict[str, Any]
@@ -113,11 +113,8 @@ def test_commands_that_ran_when_the_server_was_killed_are_not_run_again(
     with client_of(server, recorder) as client:
         made = client.responses.create(model=model, input="q", tools=[SHELL], background=True)
 
-        def begun() -> None:
-            stream = client.responses.retrieve(made.id, stream=True, timeout=2)
+        with client.responses.retrieve(made.id, stream=True) as stream:
             assert any(event.type == "response.shell_call_output_content.delta" for event in stream)
-
-        eventually(begun, AssertionError)
         server.kill()
         script.will(says("I do not know."))
         server.start()
