@@ -11,6 +11,7 @@ SHELL = promises(
     shell.length                Outputs are no longer than the model wants them.
     shell.declared              A container that cannot be used is refused; a local shell stays the client's.
     shell.replayed              A client that keeps its own history sends calls back, and the model reads them.
+    shell.approved              An operator's rule asks before commands run.
     shell.interrupted           Commands that ran when the server was killed are not run again.
     skills.kept                 Skills are made of a zip or of files, in versions, read, listed and deleted.
     skills.refused              A skill that is none, or does harm, is refused and nothing of it is kept.

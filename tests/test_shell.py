@@ -104,6 +104,44 @@ def test_a_client_that_keeps_its_own_history_sends_calls_back(client: OpenAI, sc
     assert json.loads(told(script))[0]["stdout"] == "42\n"
 
 
+@promise("shell.length")
+def test_numbers_that_make_no_sense_do_no_harm(client: OpenAI, script: Script, model: str) -> None:
+    script.will(shell("seq 10000", timeout_ms=10**30, max_output_length=10), shell("echo 1", timeout_ms=-1), says("ok"))
+    made = client.responses.create(model=model, input="q", tools=[SHELL]).to_dict()["output"]
+    _, cut, _, said, _ = made  # type: ignore[misc]
+    assert cut["output"][0]["stdout"] == "999\n10000\n", "no longer than wanted"  # type: ignore[index]
+    assert said["output"][0]["stdout"] == "1\n"  # type: ignore[index]
+
+
+@promise("shell.declared")
+def test_the_choice_of_a_hosted_shell_reaches_the_model(client: OpenAI, script: Script, model: str) -> None:
+    script.will(shell("echo 1"), says("ok"))
+    made = client.responses.create(model=model, input="q", tools=[SHELL], tool_choice={"type": "shell"})
+    assert script.seen[0].body["tool_choice"] == {"type": "function", "function": {"name": "shell"}}
+    assert [item.type for item in made.output] == ["shell_call", "shell_call_output", "message"]
+    assert made.to_dict()["tools"] == [SHELL]
+
+
+@promise("shell.approved")
+def test_an_operators_rule_asks_before_commands_run(
+    start_server: StartServer, script: Script, model: str, recorder: Recorder, tmp_path: Any
+) -> None:
+    config = tmp_path / "graphnexus.toml"
+    config.write_text('[[approval]]\npolicy = "always"\ntool = "shell"\n')
+    server = start_server("--config", str(config))
+    script.will(shell("echo ran"))
+    with client_of(server, recorder) as client:
+        first = client.responses.create(model=model, input="q", tools=[SHELL])
+        asked = first.output[0]
+        assert asked.type == "mcp_approval_request"
+        assert json.loads(asked.arguments) == {"commands": ["echo ran"]}
+        script.will(says("ok"))
+        answer: Any = {"type": "mcp_approval_response", "approval_request_id": asked.id, "approve": True}
+        again = client.responses.create(model=model, input=[answer], tools=[SHELL], previous_response_id=first.id)
+    assert [item.type for item in again.output] == ["shell_call", "shell_call_output", "message"]
+    assert json.loads(told(script))[0]["stdout"] == "ran\n"
+
+
 @promise("shell.interrupted")
 def test_commands_that_ran_when_the_server_was_killed_are_not_run_again(
     start_server: StartServer, script: Script, model: str, recorder: Recorder

@@ -9,6 +9,8 @@ from graph.errors import Json
 
 #: Files the model is told of by name.
 _NAMED = 20
+#: Characters of what is said of what is left out.
+_NOTE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,9 @@ def shortened(text: str, chars: int) -> str:
     """The beginning and the end of a text that is too long: errors stand at the end."""
     if len(text) <= chars:
         return text
-    half = max(0, (chars - 60) // 2)
+    if chars < 2 * _NOTE:
+        return text[len(text) - chars :]
+    half = (chars - _NOTE) // 2
     return f"{text[:half]}\n[… {len(text) - 2 * half} characters left out …]\n{text[len(text) - half :]}"
 
 

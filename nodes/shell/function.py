@@ -20,6 +20,8 @@ from nodes.sandbox.port import Broken, Commanded
 NAME = "shell"
 #: Of one call.
 _COMMANDS = 100
+#: Of a number that the model writes.
+_MOST = 1 << 31
 #: What shells say of a program that was killed.
 _KILLED = 137
 #: Enters the container of the call, when no other call is in it any more.
@@ -52,7 +54,7 @@ class Action:
 
 def _positive(arguments: Json, name: str) -> int | None:
     value = arguments.get(name)
-    return int(value) if isinstance(value, int | float) and value > 0 else None
+    return max(1, int(min(value, _MOST))) if isinstance(value, int | float) and value > 0 else None
 
 
 @dataclass(slots=True)
@@ -166,15 +168,19 @@ def _opened(shown: Shown, action: Action, done: Json) -> OpenedItem:
 def _commands(arguments: str) -> list[str]:
     """Those in what the model wrote, as far as it can be read."""
     try:
-        commands: Any = parsed(arguments).get("commands")
+        return _texts(parsed(arguments))
     except ToolFailed:
         return []
+
+
+def _texts(arguments: Json) -> list[str]:
+    commands: Any = arguments.get("commands")
     return [one for one in commands if isinstance(one, str)] if isinstance(commands, list) else []  # pyright: ignore[reportUnknownVariableType]
 
 
 def _action(arguments: Json) -> Json:
     limits = {name: _positive(arguments, name) for name in ("timeout_ms", "max_output_length")}
-    return {"commands": _commands(orjson.dumps(arguments).decode()), **limits}
+    return {"commands": _texts(arguments), **limits}
 
 
 def described(told: Told) -> str:
