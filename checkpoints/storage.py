@@ -5,6 +5,7 @@ What is there under a key is whole: it is written elsewhere first, or shown by t
 
 import asyncio
 import fcntl
+import logging
 import os
 import re
 import secrets
@@ -17,7 +18,9 @@ import fsspec  # pyright: ignore[reportMissingTypeStubs]
 from fsspec.implementations.local import LocalFileSystem  # pyright: ignore[reportMissingTypeStubs]
 
 from checkpoints.database import Unusable
-from graph.errors import NotFound, RequestError
+from graph.errors import NotFound, RequestError, StoreUnavailable
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -69,16 +72,17 @@ class Storage:
 
     async def read(self, key: str, start: int = 0) -> AsyncGenerator[bytes]:
         """From the byte `start` on, in pieces of at most `PIECE_BYTES`. Raises `NotFound`."""
+        file = None
         try:
             file = await self._do(self._opened, key)
-        except FileNotFoundError as error:
-            raise NotFound("The bytes of this file are not there any more.") from error
-        try:
             await self._do(file.seek, start)
             while piece := await self._do(file.read, PIECE_BYTES):
                 yield piece
+        except FileNotFoundError as error:  # some stores say so only when they are read
+            raise NotFound("The bytes of this file are not there any more.") from error
         finally:
-            await asyncio.shield(self._do(file.close))
+            if file is not None:
+                await asyncio.shield(self._do(file.close))
 
     async def delete(self, keys: Sequence[str]) -> None:
         """What is not there is no matter."""
@@ -111,7 +115,14 @@ class Storage:
         return size
 
     async def _do(self, work: Callable[..., T], *given: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *given)
+        """Raises `FileNotFoundError`, and `StoreUnavailable` for whatever else a disk or a service says."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *given)
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # each driver has its own
+            logger.warning("The storage of files failed: %s: %s", type(error).__name__, str(error)[:200])
+            raise StoreUnavailable("The storage of files cannot be used just now.") from error
 
     # ------------------------------------------------------------ in threads
 
@@ -169,11 +180,11 @@ def _named(url: str) -> str:
 
 
 def _swept(part: Path) -> bool:
-    """Remove a file that nobody is writing."""
+    """Remove a file that nobody is writing; one that cannot be removed stays."""
     try:
         with part.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             part.unlink()
-    except (BlockingIOError, FileNotFoundError):
+    except OSError:
         return False
     return True

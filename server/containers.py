@@ -121,7 +121,7 @@ async def delete_file(container_id: str, file_id: str, request: Request, owner: 
 async def content(container_id: str, file_id: str, request: Request, owner: str = Depends(owner_of)) -> Response:
     house = house_of(request)
     file = await _file(house, owner, container_id, file_id)
-    return file_response(house.shelf.read(file), file.size_bytes, file.filename)
+    return await file_response(house.shelf.read(file), file.size_bytes, file.filename)
 
 
 # ---------------------------------------------------------------- shared

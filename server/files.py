@@ -62,7 +62,7 @@ async def delete(file_id: str, request: Request, owner: str = Depends(owner_of))
 @router.get("/{file_id}/content")
 async def content(file_id: str, request: Request, owner: str = Depends(owner_of)) -> Response:
     file = await _found(request, owner, file_id)
-    return file_response(house_of(request).files.read(owner, file_id), file.size_bytes, file.filename)
+    return await file_response(house_of(request).files.read(owner, file_id), file.size_bytes, file.filename)
 
 
 async def _found(request: Request, owner: str, id: str) -> File:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from openai import BadRequestError, NotFoundError, OpenAI
+from openai import BadRequestError, InternalServerError, NotFoundError, OpenAI
 
 from tests import postgres
 from tests.conftest import StartServer, client_of
@@ -58,6 +59,23 @@ def test_a_file_comes_back_as_it_was_sent(client: OpenAI) -> None:
 def test_an_empty_file_is_a_file(http: httpx2.Client, client: OpenAI) -> None:
     answer = http.post("/files", data={"purpose": "batch"}, files={"file": ("empty.txt", b"")})
     assert client.files.content(answer.json()["id"]).read() == b""
+
+
+@promise("files.storage")
+def test_bytes_that_were_lost_are_an_error_and_no_broken_answer(start_server: StartServer, recorder: Recorder) -> None:
+    server = start_server()
+    with client_of(server, recorder) as client:
+        made = client.files.create(file=("a", b"x"), purpose="batch")
+        (bytes_of,) = kept(server)
+        bytes_of.unlink()
+        with pytest.raises(NotFoundError, match="not there any more"):
+            client.files.content(made.id)
+        shutil.rmtree(bytes_of.parents[1])
+        bytes_of.parents[1].write_bytes(b"no folder")
+        with pytest.raises(InternalServerError, match="storage of files cannot be used") as refused:
+            client.files.create(file=("a", b"x"), purpose="batch")
+        assert refused.value.status_code == 503
+        assert client.files.list().data == [made]
 
 
 @promise("files.list")
