@@ -143,7 +143,7 @@ async def _zip(request: Request, found: SkillVersion) -> Response:
     async def once() -> AsyncIterator[bytes]:
         yield whole
 
-    return file_response(once(), len(whole), f"{found.name}.zip")
+    return await file_response(once(), len(whole), f"{found.name}.zip")
 
 
 async def _found(house: House, owner: str, id: str) -> Skill:
