@@ -6,8 +6,10 @@ import os
 import random
 import secrets
 import shutil
+import subprocess
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +30,7 @@ _next_uid = itertools.cycle(random.sample(_UIDS, len(_UIDS))).__next__
 _HELD = (
     "--rm", "--interactive", "--pull=never", "--network=none", "--ipc=private", "--read-only", "--cap-drop=ALL",
     "--log-driver=none", "--security-opt=no-new-privileges", "--security-opt=label=disable", "--hostname=sandbox",
-    "--ulimit=nofile=1024:1024", "--ulimit=core=0:0",
+    "--ulimit=nofile=1024:1024", "--ulimit=core=0:0", "--stop-timeout=0",
 )  # fmt: skip
 
 
@@ -85,7 +87,13 @@ class Docker:
         try:
             await process.listen()
         finally:
-            await asyncio.shield(self._asked("rm", "--force", "--volumes", name))
+            await asyncio.to_thread(self._end, name)
+
+    def _end(self, name: str) -> None:
+        """In a thread: a subprocess of asyncio that is begun while its loop ends would keep it from ending."""
+        with suppress(OSError, subprocess.TimeoutExpired):
+            command = [*_clean(), *self._engine, "rm", "--force", "--volumes", name]
+            subprocess.run(command, capture_output=True, timeout=_ANSWER_S, env={}, check=False)  # noqa: S603
 
     async def _asked(self, *arguments: str) -> _Answer:
         try:

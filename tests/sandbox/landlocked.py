@@ -155,6 +155,9 @@ async def main(python: str, mark: str) -> None:
     given = f"\nSERVER, SOCKET, OWN, CODE = {os.getpid()}, {name!r}, {OWN[:2]!r} + {OWN[2:]!r}, {code!r}\n"
     ways = MappedSandboxes(LocalSandboxes(Landlock(), find(Path(python), Path("/nonexistent"))))
     report: dict[str, object] = {"problem": await ways.problem()}
+    if report["problem"]:
+        print(0 if mark == "hang" else json.dumps(report))
+        return
     sandbox = await ways.open(Room(disk_bytes=64 << 20, memory_bytes=256 << 20, processes=40))
     if mark == "hang":
         await sandbox.run_code(_ORPHAN.replace("MARK", f"1{os.getpid()}"), 20, nobody)

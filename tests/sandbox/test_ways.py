@@ -1,10 +1,12 @@
 """The way that the operator names, seen through the front door."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from openai import BadRequestError
 
+from nodes.sandbox.landlock import Landlock
 from tests.conftest import StartServer, client_of
 from tests.contract import promise
 from tests.recorder import Recorder
@@ -33,6 +35,8 @@ def test_the_way_that_is_named_runs_the_code(
     start_server: StartServer, recorder: Recorder, script: Script, model: str
 ) -> None:
     """By Landlock, whose files have other names: the same is seen of them."""
+    if problem := asyncio.run(Landlock().problem()):
+        pytest.skip(problem)
     ours = start_server(GRAPHNEXUS_SANDBOX="landlock", GRAPHNEXUS_SANDBOX_PYTHON=python())
     code = "n = open('/mnt/data/made.txt', 'w').write('here')\nimport os\nos.getcwd(), 'NoNewPrivs' in os.environ"
     script.will(calls("code_interpreter", code=code), says("Done."))
