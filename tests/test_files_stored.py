@@ -121,8 +121,10 @@ async def test_what_is_being_written_is_not_swept_and_what_was_left_is(tmp_path:
     with subprocess.Popen([sys.executable, "-c", writer, tmp_path], cwd=ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()
-        assert await storage.sweep() == 0
-        process.kill()
+        try:
+            assert await storage.sweep() == 0
+        finally:
+            process.kill()
     assert await storage.sweep() == 1
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
