@@ -105,7 +105,6 @@ _TOOLS = promises(
     tools.computer              A computer is driven by the client; its screenshots reach the model.
     tools.tool_search           Deferred tools are offered once the client's search has found them.
     tools.unknown               A type we do not have is a 400 naming it, at `tools[i].type`.
-    tools.hosted_shell          A shell in a container of ours is a 400 until there is one.
     tools.chat_style            A function nested as in Chat Completions is a 400.
     tools.names                 A function name is 1 to 128 of `[a-zA-Z0-9_-]`.
     tool_choice.modes           `auto`, `none` and `required` reach the model server.
@@ -196,7 +195,6 @@ _GAPS = [
         """
         tools.web_search            Web search runs on the server.
         tools.file_search           File search runs on the server.
-        tools.code_interpreter      Code runs on the server, in a container.
         tools.image_generation      Images are made on the server.
         tools.programmatic          Models call tools from programs.
         stream.order.summary        Thoughts are told in summaries.

@@ -217,20 +217,13 @@ def test_a_search_for_tools_goes_to_the_client_and_what_it_finds_can_be_called(
     assert called.output[0].type == "function_call"
 
 
-@pytest.mark.parametrize("kind", ["web_search", "web_search_preview", "file_search", "code_interpreter",
-                                  "image_generation", "programmatic_tool_calling", "teleport"])  # fmt: skip
+@pytest.mark.parametrize("kind", ["web_search", "web_search_preview", "file_search", "image_generation",
+                                  "programmatic_tool_calling", "teleport"])  # fmt: skip
 @promise("tools.unknown")
 def test_a_tool_type_we_do_not_have_is_refused_by_name(http: httpx2.Client, model: str, kind: str) -> None:
     error = refusal(http, model, tools=[WEATHER, {"type": kind, "vector_store_ids": ["vs_1"], "container": "cntr_1"}])
     assert kind in error["message"]
     assert (error["type"], error["param"]) == ("invalid_request_error", "tools[1].type")
-
-
-@promise("tools.hosted_shell")
-def test_a_shell_that_would_run_here_is_refused(http: httpx2.Client, model: str) -> None:
-    error = refusal(http, model, tools=[{"type": "shell", "environment": {"type": "container_auto"}}])
-    assert "tools[0]" in error["param"]
-    assert "shell" in error["message"]
 
 
 @promise("tools.chat_style")

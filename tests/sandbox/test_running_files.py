@@ -21,7 +21,8 @@ async def hand() -> AsyncIterator[Hand]:
 @pytest.fixture
 async def emptied(hand: Hand) -> Hand:
     await hand.command("rm -rf -- * .[!.]*")
-    await hand.sandbox.changes()
+    while await hand.sandbox.changes() != Changes([], []):
+        pass  # many are told in several answers
     return hand
 
 
