@@ -5,23 +5,33 @@ import hmac
 import os
 import secrets
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import certifi
 import h11
 
 from nodes.reach import Reach
 from nodes.sandbox import places
-from nodes.sandbox.network.authority import Authority
 from nodes.sandbox.network.domains import as_domain
 from nodes.sandbox.network.passing import Border, Limits, Refused, passed
 from nodes.sandbox.network.wire import Wire
 from nodes.sandbox.port import Broken, Network, Secret
 
+if TYPE_CHECKING:
+    from nodes.sandbox.network.authority import Authority
+
 #: For whoever connects to show that it was told the token.
 _GREETING_S = 5.0
 _PREFIX = "graphnexus-exit-"
+
+
+def _authority(kept: Sequence[Secret]) -> "Authority":
+    """It loads what makes certificates: a twentieth of a second that other starts need not take."""
+    from nodes.sandbox.network.authority import Authority
+
+    return Authority([secret.domain for secret in kept])
 
 
 class Exits:
@@ -44,7 +54,7 @@ class Exits:
             kept = [Secret(as_domain(secret.domain), secret.name, secret.value) for secret in network.secrets]
         except ValueError as error:
             raise Broken(str(error)) from error
-        authority = Authority([secret.domain for secret in kept]) if kept else None
+        authority = _authority(kept) if kept else None
         border = Border(Network(allowed, kept), self._reach, self._limits, authority, self._tls)
         way_out = Exit(border)
         try:

@@ -28,7 +28,7 @@ _FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", r
 _LITTER = re.compile(r"(?:^|/)(?:__MACOSX/|\.DS_Store$|Thumbs\.db$)")
 _READ = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 #: What zipfile and yaml raise of what is wrong, beside their own.
-_WRONG_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError)
+_WRONG_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError, OverflowError)
 _WRONG_YAML = (yaml.YAMLError, ValueError, RecursionError, AttributeError, LookupError, OverflowError)
 #: Control characters, and halves of characters.
 _UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")

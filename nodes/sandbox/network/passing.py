@@ -4,16 +4,18 @@ import asyncio
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import h11
 
 from nodes.reach import OutOfReach, Reach, Unresolved
-from nodes.sandbox.network.authority import Authority
 from nodes.sandbox.network.domains import as_host, covers
 from nodes.sandbox.network.wire import Wire, pumped
 from nodes.sandbox.port import Network
+
+if TYPE_CHECKING:
+    from nodes.sandbox.network.authority import Authority
 
 #: Of one hop, and for us alone. Source: RFC 9110, 7.6.1.
 _HOP = frozenset(
@@ -51,7 +53,7 @@ class Border:
     reach: Reach
     limits: Limits = field(default_factory=Limits)
     #: Signs for the domains that have secrets.
-    authority: Authority | None = None
+    authority: "Authority | None" = None
     #: How the real servers are known.
     tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
 
