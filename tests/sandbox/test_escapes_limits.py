@@ -186,6 +186,7 @@ def test_one_process_meets_a_memory_error(attacker: Attacker) -> None:
 
 @promise("sandbox.output")
 def test_endless_output_fills_no_memory_of_the_server(attacker: Attacker) -> None:
+    attacker.ask("keep", programs=[])  # it has loaded what it needs
     before = resident(attacker.process.pid)
     attacker.ask("keep", programs=[[PYTHON, "-c", "print('on', flush=True)\n" + TALKS]])
     time.sleep(0.5)  # a server that read on would have some hundred MB by then
