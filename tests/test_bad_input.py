@@ -187,7 +187,7 @@ def test_a_rich_request_with_anything_replaced_or_removed_breaks_nothing(
 def test_no_request_our_own_document_describes_gives_5xx(server: Server, log_watch: None) -> None:
     command = [
         Path(sys.executable).with_name("schemathesis"), "run", f"{server.origin}/openapi.json", "--checks",
-        "not_a_server_error", "--max-examples", "8", "--phases", "fuzzing", "--seed", "1",
+        "not_a_server_error", "--max-examples", "5", "--phases", "fuzzing", "--seed", "1",
         "--suppress-health-check", "all", "--include-path-regex", "^/v1/", "--generation-database", "none",
         "--no-shrink", "--continue-on-failure", "--request-timeout", "10",
     ]  # fmt: skip

@@ -78,7 +78,9 @@ for _ in range(3):
         os.execlp("sleep", "sleep", "88.8")
 """
     await hand.run(fork + DEAF, 0.5)
-    assert await alike(hand, "88[.]8") == 0
+    async with asyncio.timeout(5):  # what was told to end takes its time on a busy machine
+        while await alike(hand, "88[.]8"):
+            await asyncio.sleep(0.05)
 
 
 @promise("running.cancel")
