@@ -1,14 +1,14 @@
 """Running code as the model sees it and calls it."""
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from graph.errors import Json, ToolFailed
 from graph.ports import Outcome, Shown
 from nodes.code_interpreter.result import Result
 from nodes.code_interpreter.writing import Writing, say_whole
-from nodes.container.containers import Entered, Told
+from nodes.container.containers import Told
+from nodes.container.offering import Enter
 from nodes.container.telling import Limits
 from nodes.sandbox.port import Broken, Output
 
@@ -18,10 +18,6 @@ _PARAMETERS: Json = {
     "properties": {"code": {"type": "string", "description": "Python to run. Variables stay from call to call."}},
     "required": ["code"],
 }
-
-
-#: Enters the container of the call, when no other call is in it any more.
-Enter = Callable[[], AbstractAsyncContextManager[Entered]]
 
 
 @dataclass(slots=True)

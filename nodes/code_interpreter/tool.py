@@ -4,7 +4,6 @@ Source: CONTRACT of the Responses API, "code_interpreter".
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, Self
 
 from graph.errors import Json, RequestError
@@ -12,6 +11,7 @@ from graph.ports import Function, Opening
 from nodes.code_interpreter.function import NAME, CodeFunction, described
 from nodes.container.containers import Containers
 from nodes.container.declaration import checked
+from nodes.container.offering import offered
 from nodes.container.telling import Limits
 from nodes.premises import Premises
 
@@ -39,19 +39,8 @@ class CodeInterpreter:
         return {"type": self.kind, "container": container}
 
     async def open(self, tools: Sequence[Json], opening: Opening) -> Sequence[Function]:
-        if len(tools) > 1:
-            message = "There may be one 'code_interpreter' among the 'tools'."
-            raise RequestError(message, param=opening.param(tools[1]), code="invalid_value")
-        containers, param = self._containers, f"{opening.param(tools[0])}.container"
-        beside = opening.chosen.get("container")
-        id = await containers.choose(opening.owner, tools[0]["container"], opening.entries, param, beside)
-        opening.chosen["container"] = id
-        name, number = NAME, 1
-        while name in opening.taken:
-            number += 1
-            name = f"{NAME}_{number}"
-        description = described(await containers.told(opening.owner, id))
-        return [CodeFunction(name, description, id, partial(containers.entered, opening.owner, id), self._limits)]
+        name, id, enter, told = await offered(self._containers, tools, opening, NAME, "container")
+        return [CodeFunction(name, described(told), id, enter, self._limits)]
 
     async def close(self) -> None:
         pass

@@ -1,7 +1,6 @@
 """Shell commands as the model sees and calls them."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -14,6 +13,7 @@ from graph.ids import new_call_id
 from graph.offers import parsed
 from graph.ports import OpenedItem, Outcome, Shown, unheard
 from nodes.container.containers import Entered, Told
+from nodes.container.offering import Enter
 from nodes.container.telling import Limits, cited, files_told, shortened
 from nodes.sandbox.port import Broken, Commanded
 
@@ -24,8 +24,6 @@ _COMMANDS = 100
 _MOST = 1 << 31
 #: What shells say of a program that was killed.
 _KILLED = 137
-#: Enters the container of the call, when no other call is in it any more.
-Enter = Callable[[], AbstractAsyncContextManager[Entered]]
 
 
 @dataclass(frozen=True, slots=True)
