@@ -245,7 +245,7 @@ def resident(pid: int) -> int:
 
 def gone(mark: str) -> None:
     """All that bear the mark end, soon."""
-    until = time.monotonic() + 3
+    until = time.monotonic() + 10
     while alive(mark) and time.monotonic() < until:
         time.sleep(0.02)
     assert not alive(mark)
