@@ -4,7 +4,7 @@ from checkpoints.database import Unusable
 
 #: The newest migration. One that older versions can go on beside (it adds what they need not know) raises the second
 #: number (`0002.1`), any other the first.
-HEAD = "0002.5"
+HEAD = "0002.6"
 _BEFORE = ("0001",)
 
 

@@ -158,6 +158,25 @@ class Settings(BaseSettings):
     """Seconds for which the tools an MCP server has listed are not asked for again; 0 asks for each response."""
     mcp_sampling: Literal["never", "ask", "always"] = "never"
     """Let MCP servers ask the response's model during calls: `ask` is only during calls that somebody has approved."""
+    file_search_embedding: str = ""
+    """Model that makes vectors of texts: one of a model server's `/v1/embeddings`, or `local`, once `graphnexus index
+    model` has fetched one. Default: searches are by words alone, which needs no model."""
+    file_search_embedding_languages: Names = ()
+    """Languages the embedding model knows, e.g. `english`; texts and questions in others are searched by words alone.
+    Default: all."""
+    file_search_rerank: str = ""
+    """Model of a model server's `/v1/rerank` that puts what was found in its order. Default: none."""
+    file_search_chroma: str = "auto"
+    """Index of large vector stores: `auto` starts a Chroma server of our own when one is wanted, a URL names another,
+    and `off` looks at every vector."""
+    file_search_chroma_token: SecretStr | None = None
+    """Token that a Chroma server of others is sent in `X-Chroma-Token`."""
+    file_search_exact_windows: Count = 5000
+    """Windows of text up to which every vector is looked at, which is exact, and faster than an index."""
+    file_search_files: Count = 2
+    """Files that one process makes searchable at once."""
+    file_search_file_chars: Count = 20_000_000
+    """Characters of one file that are made searchable; of a longer one, nothing is."""
     container_memory_max: Literal["1g", "4g", "16g", "64g"] = "4g"
     """Most memory that a container may ask for with `memory_limit`."""
     container_idle_s: Seconds = 1200.0

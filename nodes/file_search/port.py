@@ -1,0 +1,119 @@
+"""What file search needs of those who keep things. Adapters fit it by shape."""
+
+from asyncio import Event
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+from graph.vector_stores import Attributes, Edition, ErrorCode, Job, Scope, Window
+
+
+class Jobs(Protocol):
+    """Files that wait to be made searchable; see `checkpoints/ingestion.py`."""
+
+    def watch(self) -> AbstractContextManager[Event]:
+        """An event that is set when there may be a file that waits."""
+        ...
+
+    async def take(self, limit: int) -> Sequence[Job]:
+        """Files that wait, oldest first and of every owner in turn, and what processes had that have died."""
+        ...
+
+    async def wanted(self, job: Job) -> bool:
+        """Whether it is still to be made: neither cancelled, nor removed, nor taken over."""
+        ...
+
+    async def complete(self, job: Job, edition: Edition) -> bool:
+        """Searches find it from now on, and no more what was there before; False when it is not wanted any more."""
+        ...
+
+    async def fail(self, job: Job, code: ErrorCode, message: str) -> bool: ...
+
+    async def leave(self, job: Job) -> None:
+        """This process does not go on with it: another may begin at once."""
+        ...
+
+
+class Place(NamedTuple):
+    """Where a window stands."""
+
+    window: int
+    edition: int
+    position: int
+    store_id: str
+    file_id: str
+    filename: str
+    attributes: Attributes
+    #: See `Edition`.
+    chunk_windows: int
+    shared_windows: int
+    #: Windows of the file.
+    windows: int
+
+
+class Lexical(NamedTuple):
+    """What words find: window → BM25, of every window that has one of them (but of the commonest words alone)."""
+
+    scores: Mapping[int, float]
+    #: What no window can exceed.
+    ceiling: float
+
+
+class Index(Protocol):
+    """Windows of files, by words and by vectors; see `checkpoints/windows.py`. Only what a scope lets be found."""
+
+    async def add(self, job: Job, position: int, windows: Sequence[Window], space: str | None) -> None:
+        """Keep windows of an edition that nobody finds before it is complete. Raises `LeaseLost`."""
+        ...
+
+    async def languages(self, scope: Scope) -> Sequence[str]:
+        """Those of its texts, the commonest first."""
+        ...
+
+    async def count(self, scope: Scope) -> int:
+        """Windows there are."""
+        ...
+
+    async def lexical(self, scope: Scope, words: Collection[str]) -> Lexical: ...
+
+    async def nearest(self, scope: Scope, space: str, vector: bytes, limit: int) -> Sequence[tuple[int, float]]:
+        """Windows and cosines, the highest first; every vector is looked at."""
+        ...
+
+    async def cosines(self, space: str, vector: bytes, windows: Sequence[int]) -> Mapping[int, float]:
+        """Of those that have a vector."""
+        ...
+
+    async def places(self, scope: Scope, windows: Sequence[int]) -> Sequence[Place]:
+        """Of those that can still be found, in any order."""
+        ...
+
+    async def text(self, edition: int, begin: int, end: int) -> str:
+        """Of the windows at these positions; empty when they have gone."""
+        ...
+
+
+class Embedder(Protocol):
+    """Makes vectors of texts. Those of one space can be compared."""
+
+    @property
+    def space(self) -> str: ...
+
+    @property
+    def languages(self) -> Collection[str] | None:
+        """As `words` names them; None: of all."""
+        ...
+
+    async def embed(self, texts: Sequence[str], *, query: bool = False) -> list[bytes]:
+        """A vector of length 1 for each: 32-bit floats, little-endian. Raises `UpstreamError`."""
+        ...
+
+
+class Neighbours(Protocol):
+    """An index beside the database, for stores too large to look at every vector; see `chroma`. It may know less than
+    the database, and windows that have gone."""
+
+    async def nearest(self, scope: Scope, space: str, vector: bytes, limit: int) -> Sequence[tuple[int, float]] | None:
+        """Windows and cosines, the highest first, of those that it knows and the scope lets be found, together with
+        those that it does not know yet. None: look at every vector."""
+        ...
