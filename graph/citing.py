@@ -1,4 +1,4 @@
-"""Where an answer speaks of files that code has made: `container_file_citation`.
+"""Where an answer speaks of files that code has made: `container_file_citation`. For what tools have found see `marks`.
 
 Models link a file as `[name](sandbox:/mnt/data/name)`. A file that its answer does not speak of is cited at 0, as
 recorded traffic of the API does for pictures.
@@ -28,6 +28,11 @@ def citations(entries: Sequence[Entry], output_at: int, text: str) -> list[Json]
             spans = [(0, 0)]
         notes += [_note(file, span) for span in spans]
     return sorted(notes, key=lambda note: note["start_index"])
+
+
+def placed(note: Json, text: str) -> Json:
+    """The annotation of a mark that stood behind `text`."""
+    return {**note, "index": len(text)}
 
 
 def _cited(entries: Sequence[Entry]) -> set[str]:

@@ -213,6 +213,8 @@ async def execute(state: Call, runtime: Runtime[Run]) -> Change:
         entry["held"] = outcome.held
     if outcome.made:
         entry["made"] = [*outcome.made]
+    if outcome.sources:
+        entry["sources"] = [*outcome.sources]
     if approval := state.get("approval"):
         entry["approval"] = approval
     return {"items": [entry, *(_brought(follower, shown.id) for follower in shown.followers)]}

@@ -23,6 +23,7 @@ class Toolbox:
     offers: Mapping[str, Offer]
     functions: Mapping[str, Function]
     consult: Consult
+    marks: Iterator[int]
     chosen: dict[str, str] = field(default_factory=dict[str, str])
     shown: list[OpenItem] = field(default_factory=list[OpenItem])
 

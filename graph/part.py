@@ -64,12 +64,16 @@ class Part:
         """Take over what another process has said that the text cites."""
         self._noted.append(note)
 
+    def note(self, note: Json) -> None:
+        """`output_text.annotation.added`."""
+        told = {"annotation": note, "annotation_index": len(self._noted)}
+        self._owner.event("output_text.annotation.added", **told, **self.place)
+        self._noted.append(note)
+
     def _notes(self, text: str) -> Sequence[Json]:
-        notes = self.cite(text) if self.cite and text and self._with_logprobs else ()
-        for index, note in enumerate(notes):
-            told = {"annotation": note, "annotation_index": index}
-            self._owner.event("output_text.annotation.added", **told, **self.place)
-        return notes or self._noted
+        for note in self.cite(text) if self.cite and text and self._with_logprobs else ():
+            self.note(note)
+        return self._noted
 
     @property
     def text(self) -> str:

@@ -1,6 +1,6 @@
 """What the machine needs of the world. Adapters fit these by shape; `server/app.py` hands them in."""
 
-from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -47,8 +47,6 @@ class Profile:
 
 
 class Model(Protocol):
-    """One model behind one or several Chat Completions addresses."""
-
     async def answer(self, prompt: Prompt, sink: Sink) -> None:
         """Ask, and feed the answer to `sink` until it has ended.
 
@@ -142,6 +140,9 @@ class Outcome:
     held: Json = field(default_factory=dict[str, Any])
     #: Files it made, for the text that follows to cite: `{container_id, file_id, filename, path}`.
     made: Sequence[Json] = ()
+    #: What `reply` tells under marks, for the text that follows to cite: `{mark: "3", note}` with an annotation that
+    #: has no place yet: `{type: "file_citation", file_id, filename}`.
+    sources: Sequence[Json] = ()
 
 
 def unheard(piece: str) -> None:
@@ -251,6 +252,11 @@ class Opening(Protocol):
     @property
     def chosen(self) -> MutableMapping[str, str]:
         """What hosted tools of this run have chosen that others of them take, too: the `container`."""
+        ...
+
+    @property
+    def marks(self) -> Iterator[int]:
+        """Numbers for what functions find, none of them used before in the conversation. See `graph.marks`."""
         ...
 
     def param(self, tool: Json) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import Any, TypedDict
 
 from graph.approvals import Approvals
@@ -15,6 +16,7 @@ from graph.consulting import Said, Text
 from graph.errors import Json, RequestError
 from graph.events import Emitter, OpenItem
 from graph.ids import now
+from graph.marks import Marks, next_mark, sources_of
 from graph.offers import Offer
 from graph.opening import Toolbox, hidden, joined, serves
 from graph.policy import Guard
@@ -138,13 +140,25 @@ class Run:
     async def open_tools(self, conversation: Sequence[Entry]) -> list[Entry]:
         """Ready everything the model may call; gives the items that were shown on the way."""
         self.offers = {offer.name: offer for offer in offers_of([*self.declared, *joined(conversation)])}
-        box = Toolbox(self.owner, conversation, self.emitter, self.declared, self.offers, self.functions, self.consult)
+        box = self._toolbox(conversation)
         for tool in self.hosted:
             declared = [given for given in self.declared if serves(tool, given)]
             if declared:
                 for function in await tool.open(declared, box):
                     self.functions[function.name] = function
         return box.entries_shown()
+
+    def _toolbox(self, conversation: Sequence[Entry]) -> Toolbox:
+        return Toolbox(
+            self.owner,
+            conversation,
+            self.emitter,
+            self.declared,
+            self.offers,
+            self.functions,
+            self.consult,
+            count(next_mark(conversation)),
+        )
 
     # ------------------------------------------------------------ call model
 
@@ -157,8 +171,10 @@ class Run:
             turn.hosted_left = max(0, request["max_tool_calls"] - record["hosted_calls"])
         include: Sequence[str] = request.get("include") or ()
         if request.get("store") is False or "reasoning.encrypted_content" in include:
-            turn.seal = self.seal.close
-        turn.cite = partial(citations, state["items"], record["output_at"])
+            turn.saying.seal = self.seal.close
+        turn.saying.cite = partial(citations, state["items"], record["output_at"])
+        if sources := sources_of(state["items"]):
+            turn.saying.marks = Marks(sources)
         return turn
 
     def tokens_left(self, record: Record, request: Json) -> int | None:

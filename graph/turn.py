@@ -1,6 +1,6 @@
 """One model turn: raw chunks of Chat Completions in; items on the wire and calls to make out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +12,9 @@ from graph.events import Emitter, OpenItem
 from graph.hosted import GuardedDraft, HostedDraft
 from graph.ids import new_call_id
 from graph.offers import Draft, Offer
-from graph.part import Part
 from graph.policy import Guard
 from graph.ports import Function
+from graph.saying import Saying
 from graph.state import Call, Entry
 
 #: How an answer ends that stops in the middle → the reason its response gives.
@@ -75,11 +75,10 @@ class Turn:
         self._functions = functions
         self._guard = guard
         self._number = number
-        self._part: Part | None = None
-        self._item: OpenItem | None = None
         self._calls: dict[int, _Calling] = {}
         self._writing: int | None = None
         self._answer = Answer()
+        self.saying = Saying(emitter, self._answer.entries)
         self._texts: list[str] = []
         #: Set to keep text back until `say` is called with what may be shown.
         self.holds_text = False
@@ -87,10 +86,6 @@ class Turn:
         self.one_call = False
         #: Hosted calls that may still be made; None is without limit.
         self.hosted_left: int | None = None
-        #: Set to add `encrypted_content` to thoughts.
-        self.seal: Callable[[Json], str] | None = None
-        #: Set to what a text cites.
-        self.cite: Callable[[str], Sequence[Json]] | None = None
 
     def accepted(self) -> None:
         self._emitter.log.release()
@@ -127,38 +122,12 @@ class Turn:
     def _text(self, text: str, logprobs: Json | None) -> None:
         self._texts.append(text)
         if not self.holds_text:
-            self._write("output_text", text, (logprobs or {}).get("content"))
+            self._close_calls()
+            self.saying.tell(text, (logprobs or {}).get("content"))
 
-    def _write(self, kind: str, text: str, logprobs: list[Json] | None = None) -> None:
-        part = self._part
-        if part is None or part.kind != kind:
-            part = self._begin(kind)
-        part.write(text, logprobs)
-
-    def _begin(self, kind: str) -> Part:
-        """The part to write `kind` into; a new item unless the open one takes it."""
+    def _write(self, kind: str, text: str) -> None:
         self._close_calls()
-        wanted = "reasoning" if kind == "reasoning_text" else "message"
-        if self._item is None or self._item.item["type"] != wanted:
-            self._close_item()
-            zero: Json = {"type": wanted, "summary": []} if wanted == "reasoning" else {
-                "type": wanted, "status": "in_progress", "role": "assistant"
-            }  # fmt: skip
-            self._item = self._emitter.open({**zero, "content": []})
-        self._part = self._item.open_part({"type": kind})
-        self._part.cite = self.cite
-        return self._part
-
-    def _close_item(self) -> None:
-        if self._item:
-            self._answer.entries.append({"item": self._item.close(**self._sealed()), "at": self._item.index})
-        self._item = self._part = None
-
-    def _sealed(self) -> Json:
-        """What a thought carries for clients that keep their own history."""
-        if self._item is None or self._part is None or self.seal is None or self._part.kind != "reasoning_text":
-            return {}
-        return {"encrypted_content": self.seal({"reasoning": self._part.text})}
+        self.saying.write(kind, text)
 
     # ------------------------------------------------------------ calls
 
@@ -167,7 +136,7 @@ class Turn:
         if self.one_call and self._calls and index not in self._calls:
             return
         if index not in self._calls:
-            self._close_item()
+            self.saying.close()
             self._close_written()
             self._calls[index] = _Calling(delta.get("id") or new_call_id())
         calling = self._calls[index]
@@ -208,7 +177,7 @@ class Turn:
             self._close_call(self._writing)
 
     def _close_calls(self) -> None:
-        for index in list(self._calls):
+        for index in list(self._calls) if self._calls else ():
             self._close_call(index)
 
     def _close_call(self, index: int) -> None:
@@ -260,22 +229,22 @@ class Turn:
         if self._answer.finish in CUT:
             self._cut()
         else:
-            self._close_item()
+            self.saying.close()
         self._close_calls()
         return self._answer
 
     def say(self, text: str) -> None:
         """Show text that was held back."""
         self._write("output_text", text)
-        self._close_item()
+        self.saying.close()
 
     def _cut(self) -> None:
         """The answer stops in the middle: what is open ends incomplete, and calls half written are not made."""
         if self.holds_text and self._answer.text:
             self._write("output_text", self._answer.text)
+        self.saying.cut()
         for item in self._emitter.abandon():
             self._answer.entries.append({"item": item.item, "at": item.index})
-        self._item = self._part = None
         self._calls.clear()
 
 

@@ -1,6 +1,7 @@
 """The promises by section of the contract, one a line; see `contract.py`."""
 
 from tests.contract import Promise, promises
+from tests.promised_citations import CITATIONS
 from tests.promised_code import CODE
 from tests.promised_containers import CONTAINERS
 from tests.promised_durable import DURABLE
@@ -297,5 +298,5 @@ _MCP_OAUTH = promises(
 PROMISES: list[Promise] = [
     *_STREAM, *_RESPONSE, *_CHAIN, *_TOOLS, *_RESOURCES, *_ERRORS, *_WORLD, *_MCP, *_SEARCH, *_GAPS,
     *DURABLE, *SERVERS, *SECURITY, *RUNNING, *SANDBOX, *WAYS, *CONTAINERS, *FILES, *CODE, *SHELL,
-    *_MCP_OAUTH, *INPUT_FILES,
+    *_MCP_OAUTH, *INPUT_FILES, *CITATIONS,
 ]  # fmt: skip

@@ -17,6 +17,7 @@ _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     _stores()
     _files()
+    _attributes()
     _batches()
     _windows()
     _words()
@@ -74,6 +75,9 @@ def _files() -> None:
     op.create_index(
         "vector_store_file_due", "vector_store_file", ["created_at"], sqlite_where=due, postgresql_where=due
     )
+
+
+def _attributes() -> None:
     op.create_table(
         "vector_store_attribute",
         sa.Column("store", sa.BigInteger, primary_key=True, autoincrement=False),
