@@ -6,8 +6,8 @@ LOCK := pyproject.toml uv.lock
 PYTHON ?=
 ARGS ?=
 
-# Real clients of other languages are tested where npm is.
-CLIENTS := $(if $(shell command -v npm),$(wildcard tests/clients/package-lock.json))
+# Real clients of other languages, and a small embedding model, are tested with where npm is.
+CLIENTS := $(if $(shell command -v npm),$(wildcard tests/*/package-lock.json))
 NODE_MODULES := $(CLIENTS:%/package-lock.json=%/node_modules/.stamp)
 
 .PHONY: help serve demo studio setup test faults lint check fix bench clean
@@ -57,7 +57,7 @@ bench: .venv/.dev
 	$(BIN)/python -m evals.bench $(ARGS)
 
 clean:
-	rm -rf .venv .venv-mcp .venv-sandbox tests/clients/node_modules .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-mcp .venv-sandbox tests/*/node_modules .pytest_cache .ruff_cache .hypothesis
 
 # --inexact: serving never takes the development tools away again.
 .venv/.serve: $(LOCK) | $(BIN)/uv
@@ -85,6 +85,6 @@ $(BIN)/uv: | bootstrap.py
 	$(BIN)/graphnexus sandbox install --data-dir .venv-sandbox
 	@touch $@
 
-tests/clients/node_modules/.stamp: tests/clients/package-lock.json tests/clients/package.json
-	npm ci --prefix tests/clients --no-audit --no-fund --loglevel=error
+tests/%/node_modules/.stamp: tests/%/package-lock.json tests/%/package.json
+	npm ci --prefix tests/$* --no-audit --no-fund --loglevel=error
 	@touch $@
