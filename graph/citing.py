@@ -5,7 +5,7 @@ recorded traffic of the API does for pictures.
 """
 
 from collections.abc import Iterator, Sequence
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from graph.errors import Json
 from graph.state import Entry
@@ -30,9 +30,17 @@ def citations(entries: Sequence[Entry], output_at: int, text: str) -> list[Json]
     return sorted(notes, key=lambda note: note["start_index"])
 
 
-def placed(note: Json, text: str) -> Json:
-    """The annotation of a mark that stood behind `text`."""
-    return {**note, "index": len(text)}
+def placed(note: Json, text: str) -> tuple[str, Json]:
+    """What is shown in the place of a mark that stood behind `text`, and its annotation.
+
+    A page is shown as a link, over which its annotation stands, as recorded traffic of the API has it.
+    """
+    if note["type"] != "url_citation":
+        return "", {**note, "index": len(text)}
+    space = " " if text and not text[-1].isspace() else ""
+    link = f"([{urlsplit(note['url']).hostname or 'link'}]({note['url']}))"
+    start = len(text) + len(space)
+    return space + link, {**note, "start_index": start, "end_index": start + len(link)}
 
 
 def _cited(entries: Sequence[Entry]) -> set[str]:

@@ -141,7 +141,7 @@ class Outcome:
     #: Files it made, for the text that follows to cite: `{container_id, file_id, filename, path}`.
     made: Sequence[Json] = ()
     #: What `reply` tells under marks, for the text that follows to cite: `{mark: "3", note}` with an annotation that
-    #: has no place yet: `{type: "file_citation", file_id, filename}`.
+    #: has no place yet: `{type: "file_citation", file_id, filename}`, `{type: "url_citation", url, title}`.
     sources: Sequence[Json] = ()
 
 

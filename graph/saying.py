@@ -34,7 +34,10 @@ class Saying:
                 self._write("output_text", piece, logprobs)
             else:
                 part = self._taking("output_text")
-                part.note(placed(piece, part.text))
+                shown, note = placed(piece, part.text)
+                if shown:
+                    part.write(shown)
+                part.note(note)
 
     def write(self, kind: str, text: str, logprobs: list[Json] | None = None) -> None:
         self._tell_rest()
