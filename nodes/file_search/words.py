@@ -18,31 +18,53 @@ _SCRIPTS: Mapping[str, str] = {
     "Greek": "greek", "Cyrillic": "russian", "Arabic": "arabic", "Devanagari": "hindi", "Armenian": "armenian",
     "Tamil": "tamil",
 }  # fmt: skip
-#: Words that are in nearly every paragraph of a language and in few of the others.
+#: Words that are in nearly every paragraph of a language, and say little of what it is about.
 _COMMON: Mapping[str, str] = {
-    "english": "the of and to in is that it was for on are with as be this which have from",
-    "german": "der die und das ist nicht ein eine den von mit auf für dem sich des auch wird als",
-    "french": "les des est dans que une pour qui sur pas par plus avec sont été cette aux ses",
-    "spanish": "los las del que una por con para como más pero sus este entre cuando sobre también",
-    "italian": "che della per una sono con non del dei nel alla anche gli dalla più essere come questo",
-    "portuguese": "não uma que para com dos das mais como foi pelo ser são também seu pela quando",
-    "dutch": "het een van en dat niet zijn voor met aan werd door ook naar wordt heeft bij",
-    "swedish": "och att det som för inte med har till den var ett från eller kan också",
-    "danish": "og det er til af en ikke på med der var blev fra eller også efter havde",
-    "norwegian": "og det er til av en ikke på med som var ble fra eller også etter hadde",
-    "finnish": "ja on ei se että oli hän mutta ovat kun myös tai joka kanssa sekä",
-    "hungarian": "és az egy hogy nem volt is meg csak mint vagy azonban között által után",
-    "romanian": "și este că pentru din care mai într sunt fost după până prin lui această",
-    "turkish": "ve bir bu için ile olarak olan daha çok gibi ancak tarafından sonra kadar",
-    "polish": "nie się jest że na od przez dla jako oraz był które tym także roku",
-    "czech": "není že jako také byl která jeho podle nebo jsou které roce však byla pouze",
-    "indonesian": "yang dan dengan untuk dari pada ini adalah tidak dalam oleh sebagai juga akan",
-    "catalan": "els amb una per que és del com més però aquest entre quan també està",
-}
+    "english": "the of and to in is that it was for on are with as be this which have from how what when does do "
+    "can a an by or at not has will should after you your i my we their there if than",
+    "german": "der die und das ist nicht ein eine den von mit auf für dem sich des auch wird als wie was wann ich "
+    "man in zu im zum zur bei nach oder wenn sind einer einem einen es er sie wir aus an darf muss kann "
+    "werden um",
+    "french": "les des est dans que une pour qui sur pas par plus avec sont été cette aux ses le la de et un en "
+    "du au il elle ou on ne se sa son ce comment combien quand quel quelle faut je vous",
+    "spanish": "los las del que una por con para como más pero sus este entre cuando sobre también el la de y un "
+    "en se su lo al es o no hay cómo cuánto cuándo qué puede si hasta después",
+    "italian": "che della per una sono con non del dei nel alla anche gli dalla più essere come questo il la di e "
+    "un in lo le si è o quando quanto deve può se dopo nella delle",
+    "portuguese": "não uma que para com dos das mais como foi pelo ser são também seu pela quando o a de e um em "
+    "se no na os as ou quanto pode deve até depois",
+    "dutch": "het een van en dat niet zijn voor met aan werd door ook naar wordt heeft bij de is in op te als of "
+    "om uit hoe wat wanneer kan moet ik men er deze",
+    "swedish": "och att det som för inte med har till den var ett från eller kan också en i på är av om när hur "
+    "vad ska man sedan",
+    "danish": "og det er til af en ikke på med der var blev fra eller også efter havde i at som den et hvad "
+    "hvordan hvornår kan skal man",
+    "norwegian": "og det er til av en ikke på med som var ble fra eller også etter hadde i at den et hva hvordan "
+    "når kan skal man",
+    "finnish": "ja on ei se että oli hän mutta ovat kun myös tai joka kanssa sekä niin jos sen noin vain mitä "
+    "miten milloin kuinka voi pitää",
+    "hungarian": "és az egy hogy nem volt is meg csak mint vagy azonban között által után a van ha de mennyi "
+    "mikor hogyan lehet kell",
+    "romanian": "și este că pentru din care mai într sunt fost după până prin lui această de la cu în o un să se "
+    "pe nu cum când cât poate",
+    "turkish": "ve bir bu için ile olarak olan daha çok gibi ancak tarafından sonra kadar da de ne en veya ise "
+    "değil mi mı mu her nasıl neden kaç hangi göre önce",
+    "polish": "nie się jest że na od przez dla jako oraz był które tym także roku w z i do po jak kiedy ile można "
+    "czy za lub gdy",
+    "czech": "není že jako také byl která jeho podle nebo jsou které roce však byla pouze a v se na je s z do o "
+    "jak kdy kolik může po",
+    "indonesian": "yang dan dengan untuk dari pada ini adalah tidak dalam oleh sebagai juga akan di ke atau itu "
+    "bisa apa bagaimana berapa kapan",
+    "catalan": "els amb una per que és del com més però aquest entre quan també està el la de i un en es no quant "
+    "pot fins després",
+}  # fmt: skip
 _STOPS = {language: frozenset(words.split()) for language, words in _COMMON.items()}
+#: How much a word tells: nothing alone when many languages have it.
+_TOLD = {word: 1 / count for word, count in Counter(word for words in _STOPS.values() for word in words).items()}
 #: Runs of letters and digits with their marks; and among them runs of scripts that put no spaces between words.
-_RUN = regex.compile(r"[\p{L}\p{N}\p{M}]+(?:['’][\p{L}\p{M}]+)?")
-_UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]+")
+_RUN = regex.compile(r"[\p{L}\p{N}\p{M}]+(?:'[\p{L}\p{M}]+)?")
+#: Or, as Korean does, endings on them that there is no stemmer for.
+_UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]+")
 _ACCENTS = regex.compile(r"[\u0300-\u036f]+")
 _LONGEST, _LOOKED_AT = 64, 20_000
 
@@ -53,8 +75,8 @@ def language_of(text: str) -> str:
     for script, language in _SCRIPTS.items():
         if 2 * len(_of_script(script).findall(text)) > len(text.split()) and text.strip():
             return language
-    words = Counter(_folded(text).split())
-    scores = {language: sum(words[word] for word in common) for language, common in _STOPS.items()}
+    words = Counter(_RUN.findall(_folded(text)))
+    scores = {language: sum(words[word] * _TOLD[word] for word in common) for language, common in _STOPS.items()}
     best = max(scores, key=lambda language: scores[language])
     return best if scores[best] else ""
 
@@ -62,6 +84,13 @@ def language_of(text: str) -> str:
 def words_of(text: str, languages: Collection[str]) -> list[str]:
     """Every word in its order; one that has several stems in these languages stands there once for each."""
     return [stem for run in _RUN.findall(_folded(text)) for stem in _stems(run, tuple(languages))]
+
+
+def asked_words(text: str, languages: Collection[str]) -> list[str]:
+    """Those of a question, less the ones that are in every text, unless it has no others."""
+    runs = _RUN.findall(_folded(text))
+    telling = [run for run in runs if not any(run in _STOPS.get(language, ()) for language in languages)]
+    return [stem for run in telling or runs for stem in _stems(run, tuple(languages))]
 
 
 def _stems(run: str, languages: tuple[str, ...]) -> Iterator[str]:
@@ -87,7 +116,7 @@ def _pairs(signs: str) -> Iterator[str]:
 
 
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
+    return unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
 
 
 @lru_cache(50_000)
@@ -98,7 +127,7 @@ def _bare(word: str) -> str:
 
 @cache
 def _stemmer(language: str) -> Any:
-    return Stemmer.Stemmer(language)
+    return Stemmer.Stemmer(language)  # pyright: ignore[reportUnknownVariableType]
 
 
 @cache
