@@ -116,6 +116,9 @@ def _windows() -> None:
         sa.Column("store", sa.BigInteger, nullable=False, index=True),
         sa.Column("file_id", _TEXT, nullable=False),
         sa.Column("worker", _TEXT),
+        # Its windows, and the words of all of them.
+        sa.Column("windows", sa.BigInteger, nullable=False),
+        sa.Column("words", sa.BigInteger, nullable=False),
         sa.Column("chunk_windows", sa.BigInteger, nullable=False),
         sa.Column("shared_windows", sa.BigInteger, nullable=False),
         # JSON.
@@ -153,6 +156,7 @@ def _words() -> None:
             "tokenize = \"unicode61 remove_diacritics 0 categories 'L* N* Co M*'\")"
         )
         op.execute("CREATE VIRTUAL TABLE search_word USING fts5vocab(search_words, 'instance')")
+        op.execute("CREATE VIRTUAL TABLE search_term USING fts5vocab(search_words, 'row')")
         return
     op.execute("CREATE TABLE search_words (id BIGINT PRIMARY KEY, words TEXT[] NOT NULL, counts SMALLINT[] NOT NULL)")
     op.execute("CREATE INDEX search_words_word ON search_words USING gin (words) WITH (fastupdate = off)")
