@@ -5,7 +5,10 @@ All SQL of this package but the pragmas of `sqlite.py` is the part SQLite and Po
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from checkpoints.lexicon import Lexicon
 
 T = TypeVar("T")
 
@@ -53,6 +56,11 @@ class Database(Protocol):
     @property
     def size(self) -> str:
         """SQL of the bytes the database takes on disk."""
+        ...
+
+    @property
+    def lexicon(self) -> "Lexicon":
+        """How it indexes words."""
         ...
 
     def read(self, work: Work[T]) -> Future[T]:

@@ -16,6 +16,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_ran
 
 from checkpoints.database import Work
 from checkpoints.item_log import LogCache
+from checkpoints.lexicon import Gin
 from checkpoints.listen import PATIENCE, listening
 from checkpoints.schema import must_migrate
 from checkpoints.session import CONFLICTS, FREE, GROW, READ, Connection, Lost, NotAlone, configure, transact
@@ -59,6 +60,7 @@ class PostgresDatabase:
     """`Database` on psycopg; any thread and any event loop may use it."""
 
     clock = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)"
+    lexicon = Gin()
     size = (
         "SELECT CAST(SUM(pg_total_relation_size(oid)) AS BIGINT) FROM pg_class "
         "WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"

@@ -7,7 +7,7 @@ log, blobs, threads) asks for `Rows.alone` and is begun anew when nothing else i
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import psycopg
@@ -130,7 +130,7 @@ def unavailable(error: psycopg.Error) -> StoreUnavailable:
     return StoreUnavailable(f"The database cannot be used at the moment: {words}.", retry_after_s=2)
 
 
-@cache
+@lru_cache(4096)
 def _translated(sql: str) -> bytes:
     """Question marks stand for parameters only; no SQL of ours has one in a text."""
     return sql.replace("%", "%%").replace("?", "%s").encode()

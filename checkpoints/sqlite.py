@@ -12,6 +12,7 @@ from typing import Literal, TypeVar, cast
 from checkpoints.database import Rows, Unusable, Work
 from checkpoints.feed import LocalFeed
 from checkpoints.item_log import LogCache
+from checkpoints.lexicon import Fts5
 from checkpoints.schema import must_migrate
 from checkpoints.store import Store, store_on
 from checkpoints.writes import Writes
@@ -77,6 +78,7 @@ class SqliteDatabase:
     """`Database` on stdlib sqlite3; any thread and any event loop may use it."""
 
     clock = "((julianday('now') - 2440587.5) * 86400.0)"
+    lexicon = Fts5()
     size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
 
     def __init__(self, path: Path, synchronous: Synchronous, readers: int = _READERS) -> None:

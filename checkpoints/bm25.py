@@ -1,0 +1,67 @@
+"""How well windows fit the words of a question: Okapi BM25 among the windows that may be found.
+
+Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009); idf as Lucene has it.
+"""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from checkpoints.database import Rows
+from checkpoints.editions import Known
+from checkpoints.lexicon import Lexicon
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Numbers = np.ndarray[Any, Any]
+
+_K1, _B = 1.2, 0.75
+#: A word that so great a part of the windows has says little, and costs most; it counts where there is no other.
+_COMMON = 0.5
+#: Below so many windows nothing costs much.
+_FEW = 1000
+
+
+class Lexical(NamedTuple):
+    """Window → score, of those that have one of the words; and what no window can exceed."""
+
+    scores: Mapping[int, float]
+    ceiling: float
+
+
+def scored(rows: Rows, lexicon: Lexicon, known: Known, words: Collection[Sequence[str]]) -> Lexical:
+    """`words`: each as it stands in every store that is searched."""
+    import numpy as np
+
+    total = len(known.ids)
+    if not total or not words:
+        return Lexical({}, 0.0)
+    scores = np.zeros(total)
+    fraction = _K1 * (1 - _B + _B * known.lengths / max(1.0, float(known.lengths.mean())))
+    ceiling = 0.0
+    for spellings in _telling(rows, lexicon, words, total):
+        at, counts = _within(known, [pair for word in spellings for pair in lexicon.postings(rows, word)])
+        weight = math.log(1 + (total - len(at) + 0.5) / (len(at) + 0.5))
+        ceiling += weight * (_K1 + 1)
+        scores[at] += weight * counts * (_K1 + 1) / (counts + fraction[at])
+    hit = np.flatnonzero(scores)
+    return Lexical(dict(zip(known.ids[hit].tolist(), scores[hit].tolist(), strict=True)), ceiling)
+
+
+def _telling(rows: Rows, lexicon: Lexicon, words: Collection[Sequence[str]], total: int) -> Collection[Sequence[str]]:
+    if total < _FEW:
+        return words
+    telling = [each for each in words if sum(lexicon.spread(rows, word) for word in each) <= _COMMON * total]
+    return telling or words
+
+
+def _within(known: Known, postings: Sequence[tuple[int, int]]) -> "tuple[Numbers, Numbers]":
+    """Where in `known` the windows stand that have a word, and how often each has it."""
+    import numpy as np
+
+    found = np.array(postings, dtype=np.int64).reshape(-1, 2)
+    at = np.searchsorted(known.ids, found[:, 0])
+    at[at == len(known.ids)] = 0
+    there = known.ids[at] == found[:, 0]
+    return at[there], found[there, 1].astype(float)

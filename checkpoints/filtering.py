@@ -1,0 +1,67 @@
+"""Filters of callers → SQL on the attributes of files; see `graph.filters` for what they may say.
+
+A comparison with an attribute that a file does not have, or that is of another type, is false; `ne` and `nin` are true
+wherever `eq` and `in` are false.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+from graph.errors import Json
+
+_ORDER = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_NEVER = "1 = 0"
+_ALWAYS = "1 = 1"
+
+
+class Clause(NamedTuple):
+    """A condition on `f`, a row of `vector_store_file`, and what it is given."""
+
+    sql: str
+    given: Sequence[Any] = ()
+
+
+def clause(filters: Json | None) -> Clause:
+    """`filters` as they were checked; None lets everything through."""
+    if filters is None:
+        return Clause(_ALWAYS)
+    kind: str = filters["type"]
+    if kind in ("and", "or"):
+        return _joined(kind, [clause(each) for each in filters["filters"]])
+    return _compared(kind, filters["key"], filters["value"])
+
+
+def _joined(kind: str, parts: Sequence[Clause]) -> Clause:
+    if not parts:
+        return Clause(_ALWAYS if kind == "and" else _NEVER)
+    sql = f" {kind.upper()} ".join(part.sql for part in parts)
+    return Clause(f"({sql})", [value for part in parts for value in part.given])
+
+
+def _compared(kind: str, key: str, value: Any) -> Clause:
+    if kind in ("ne", "nin"):
+        same = _compared("eq" if kind == "ne" else "in", key, value)
+        return Clause(f"NOT {same.sql}", same.given)
+    if kind in ("in", "eq"):
+        values: Sequence[Any] = cast(list[Any], value) if kind == "in" else [value]
+        return _has(key, _joined("or", [_is(one) for one in values]))
+    if isinstance(value, bool):
+        return Clause(_NEVER)  # there is no order in them
+    column, value = _column(value)
+    return _has(key, Clause(f"a.{column} {_ORDER[kind]} ?", [value]))
+
+
+def _is(value: Any) -> Clause:
+    column, value = _column(value)
+    return Clause(f"a.{column} = ?", [value])
+
+
+def _column(value: Any) -> tuple[str, Any]:
+    if isinstance(value, bool):
+        return "truth", int(value)
+    return ("words", value) if isinstance(value, str) else ("number", float(value))
+
+
+def _has(key: str, condition: Clause) -> Clause:
+    rows = "SELECT 1 FROM vector_store_attribute a WHERE a.store = f.store AND a.file_id = f.file_id AND a.key = ?"
+    return Clause(f"EXISTS ({rows} AND {condition.sql})", [key, *condition.given])

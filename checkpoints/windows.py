@@ -1,0 +1,200 @@
+"""Windows of files, found by words and by vectors: fits `nodes.file_search.port.Index`.
+
+Only windows of the edition that a file's row names are ever found, so that a file appears whole, changes whole, and is
+gone with its row. What no row names is swept.
+"""
+
+# ruff: noqa: S608 - SQL is put together from constants of this package only
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from checkpoints import bm25
+from checkpoints.approval import plain
+from checkpoints.bm25 import Lexical
+from checkpoints.database import Database, Rows, Work
+from checkpoints.editions import Editions
+from checkpoints.filtering import Clause, clause
+from checkpoints.place import COLUMNS, Place, place_of
+from checkpoints.vector_stores import expired
+from graph.errors import LeaseLost
+from graph.vector_stores import Job, Scope, Window
+
+#: Values of one `IN`.
+_MANY = 500
+#: Windows that are deleted at once.
+_SWEPT = 200
+_DEAD = (
+    "NOT EXISTS (SELECT 1 FROM vector_store_file f WHERE f.edition = e.number OR (f.making = e.number "
+    "AND f.store = e.store AND f.file_id = e.file_id)) "
+    "AND (e.worker IS NULL OR NOT EXISTS (SELECT 1 FROM worker WHERE worker.id = e.worker))"
+)
+
+
+class Windows:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._editions = Editions()
+
+    # ------------------------------------------------------------ written
+
+    async def add(self, job: Job, position: int, windows: Sequence[Window], space: str | None) -> None:
+        lexicon = self._database.lexicon
+
+        def work(rows: Rows) -> None:
+            sql = "SELECT 1 FROM vector_store_file WHERE store = ? AND file_id = ? AND making = ?"
+            if rows.execute(sql, (job.store, job.file_id, job.edition)).fetchone() is None:
+                raise LeaseLost(job.file_id)
+            ids = [_insert(rows, job.edition, position + at, window) for at, window in enumerate(windows)]
+            marked = {id: [f"{job.store}x{word}" for word in w.words] for id, w in zip(ids, windows, strict=True)}
+            lexicon.add(rows, marked)
+            for id, window in zip(ids, windows, strict=True):
+                if space and window.vector:
+                    sql = 'INSERT INTO search_vector (edition, space, "window", vector) VALUES (?, ?, ?, ?)'
+                    rows.execute(sql, (job.edition, space, id, window.vector))
+
+        await self._write(work)
+
+    async def sweep(self) -> int:
+        """Forget what no file's row names any more, a little at a time; the number of editions that went."""
+        count = 0
+        while (done := await self._write(self._swept)) is not None:
+            count += done
+        return count
+
+    def _swept(self, rows: Rows) -> int | None:
+        """1 when an edition is gone, 0 when some of it is, None when there is none."""
+        found = rows.execute(
+            f"SELECT e.number, e.store, e.space FROM search_edition e WHERE {_DEAD} LIMIT 1"
+        ).fetchone()
+        if found is None:
+            return None
+        edition, store, space = found
+        sql = f"SELECT id FROM search_window WHERE edition = ? LIMIT {_SWEPT}"
+        ids = [id for (id,) in rows.execute(sql, (edition,)).fetchall()]
+        if not ids:
+            rows.execute("DELETE FROM search_edition WHERE number = ?", (edition,))
+            if space:
+                sql = "INSERT INTO search_outbox (store, edition, space, gone) VALUES (?, ?, ?, 1)"
+                rows.execute(sql, (store, edition, space))
+            return 1
+        self._database.lexicon.remove(rows, ids)
+        marks = _marks(ids)
+        rows.execute(f'DELETE FROM search_vector WHERE edition = ? AND "window" IN ({marks})', (edition, *ids))
+        rows.execute(f"DELETE FROM search_window WHERE id IN ({marks})", ids)
+        return 0
+
+    # ------------------------------------------------------------ found
+
+    async def languages(self, scope: Scope) -> Sequence[str]:
+        within = self._within(scope)
+        sql = f"SELECT e.languages, e.windows {within.sql}"
+        counted: Counter[str] = Counter()
+        for languages, windows in await self._read(lambda rows: rows.execute(sql, within.given).fetchall()):
+            counted.update(dict.fromkeys(orjson.loads(languages), windows))
+        return [language for language, _ in counted.most_common()]
+
+    async def count(self, scope: Scope) -> int:
+        within = self._within(scope)
+        sql = f"SELECT CAST(COALESCE(SUM(e.windows), 0) AS BIGINT) {within.sql}"
+        return (await self._read(lambda rows: rows.execute(sql, within.given).fetchone()))[0]
+
+    async def lexical(self, scope: Scope, words: Collection[str]) -> Lexical:
+        within = self._within(scope)
+        sql = f"SELECT e.number, e.store, e.windows, e.words {within.sql}"
+
+        def work(rows: Rows) -> Lexical:
+            found = rows.execute(sql, within.given).fetchall()
+            known = self._editions.known(rows, [row[0] for row in found])
+            stores = sorted({row[1] for row in found})
+            return bm25.scored(rows, self._database.lexicon, known, [[f"{s}x{word}" for s in stores] for word in words])
+
+        return await self._read(work)
+
+    async def nearest(self, scope: Scope, space: str, vector: bytes, limit: int) -> Sequence[tuple[int, float]]:
+        within = self._within(scope, "JOIN search_vector v ON v.edition = e.number AND v.space = ?", (space,))
+        sql = f'SELECT v."window", v.vector {within.sql}'
+
+        def work(rows: Rows) -> Sequence[tuple[int, float]]:
+            found = _cosines(vector, rows.execute(sql, within.given).fetchall())
+            return sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))[:limit]
+
+        return await self._read(work)
+
+    async def cosines(self, space: str, vector: bytes, windows: Sequence[int]) -> Mapping[int, float]:
+        sql = (
+            "SELECT w.id, v.vector FROM search_window w JOIN search_vector v ON v.edition = w.edition AND v.space = ? "
+            'AND v."window" = w.id WHERE w.id IN ({})'
+        )
+
+        def work(rows: Rows) -> dict[int, float]:
+            found: dict[int, float] = {}
+            for ids in _in_turn(windows):
+                found |= _cosines(vector, rows.execute(sql.format(_marks(ids)), (space, *ids)).fetchall())
+            return found
+
+        return await self._read(work)
+
+    async def places(self, scope: Scope, windows: Sequence[int]) -> Sequence[Place]:
+        within = self._within(scope, "JOIN search_window w ON w.edition = e.number")
+
+        def work(rows: Rows) -> list[Place]:
+            found = list[Place]()
+            for ids in _in_turn(windows):
+                sql = f"SELECT {COLUMNS} {within.sql} AND w.id IN ({_marks(ids)})"
+                found += [place_of(row) for row in rows.execute(sql, (*within.given, *ids)).fetchall()]
+            return found
+
+        return await self._read(work)
+
+    async def text(self, edition: int, begin: int, end: int) -> str:
+        sql = "SELECT text FROM search_window WHERE edition = ? AND position >= ? AND position < ? ORDER BY position"
+        found = await self._read(lambda rows: rows.execute(sql, (edition, begin, end)).fetchall())
+        return "".join(text for (text,) in found)
+
+    def _within(self, scope: Scope, join: str = "", given: Sequence[Any] = ()) -> Clause:
+        """Editions `e` that searches find, of files `f` in stores `s`, as far as the scope goes."""
+        filters = clause(scope.filters)
+        ids = [plain(id) for id in scope.store_ids]
+        sql = (
+            "FROM vector_store s JOIN vector_store_file f ON f.store = s.number "
+            f"JOIN search_edition e ON e.number = f.edition {join} "
+            f"WHERE s.owner = ? AND s.id IN ({_marks(ids)}) AND NOT {expired(self._database.clock, 's')} "
+            f"AND f.status IN ('completed', 'in_progress') AND {filters.sql}"
+        )
+        return Clause(sql, [*given, scope.owner, *ids, *filters.given])
+
+    async def _read(self, work: Work[Any]) -> Any:
+        return await asyncio.wrap_future(self._database.read(work))
+
+    async def _write(self, work: Work[Any]) -> Any:
+        return await asyncio.wrap_future(self._database.write(work))
+
+
+def _insert(rows: Rows, edition: int, position: int, window: Window) -> int:
+    sql = "INSERT INTO search_window (edition, position, length, text) VALUES (?, ?, ?, ?) RETURNING id"
+    return rows.execute(sql, (edition, position, len(window.words), window.text)).fetchone()[0]
+
+
+def _cosines(vector: bytes, found: Sequence[tuple[int, bytes]]) -> dict[int, float]:
+    """Of vectors of length 1, those that have as many numbers as `vector`."""
+    import numpy as np
+
+    kept = [(id, other) for id, other in found if len(other) == len(vector)]
+    if not kept:
+        return {}
+    asked = np.frombuffer(vector, dtype="<f4")
+    others = np.frombuffer(b"".join(other for _, other in kept), dtype="<f4").reshape(len(kept), -1)
+    return dict(zip([id for id, _ in kept], (others @ asked).tolist(), strict=True))
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ", ".join("?" * len(values)) or "NULL"
+
+
+def _in_turn(values: Sequence[int]) -> list[Sequence[int]]:
+    return [values[at : at + _MANY] for at in range(0, len(values), _MANY)]
