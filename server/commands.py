@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from server import flags, mcp_commands, sandbox_commands
+from server import flags, index_commands, mcp_commands, sandbox_commands
 from server.auth import check_reach
 from server.cli import COMMANDS
 from server.data import check_storage, make_directory, open_store
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 keys = typer.Typer(no_args_is_help=True, help=COMMANDS["keys"])
 app.add_typer(keys, name="keys")
+app.add_typer(index_commands.index, name="index")
 app.add_typer(mcp_commands.mcp, name="mcp")
 app.add_typer(sandbox_commands.sandbox, name="sandbox")
 

@@ -7,6 +7,7 @@ from tests.promised_containers import CONTAINERS
 from tests.promised_durable import DURABLE
 from tests.promised_files import FILES
 from tests.promised_input_files import INPUT_FILES
+from tests.promised_quality import QUALITY
 from tests.promised_running import RUNNING
 from tests.promised_sandbox import SANDBOX
 from tests.promised_security import SECURITY
@@ -297,6 +298,6 @@ _MCP_OAUTH = promises(
 )
 PROMISES: list[Promise] = [
     *_STREAM, *_RESPONSE, *_CHAIN, *_TOOLS, *_RESOURCES, *_ERRORS, *_WORLD, *_MCP, *_SEARCH, *_GAPS,
-    *DURABLE, *SERVERS, *SECURITY, *RUNNING, *SANDBOX, *WAYS, *CONTAINERS, *FILES, *CODE, *SHELL,
+    *DURABLE, *SERVERS, *SECURITY, *QUALITY, *RUNNING, *SANDBOX, *WAYS, *CONTAINERS, *FILES, *CODE, *SHELL,
     *_MCP_OAUTH, *INPUT_FILES, *CITATIONS,
 ]  # fmt: skip

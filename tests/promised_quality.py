@@ -1,0 +1,14 @@
+"""Promises of what file search finds, and of the models it can use; see `contract.py`."""
+
+from tests.contract import promises
+
+QUALITY = promises(
+    "docs/retrieval-quality.md",
+    """
+    search.words            Words are found inflected, without accents, in scripts without spaces, in short texts.
+    search.local.vectors    The local model makes vectors of length 1, the same of a text whatever stands beside it.
+    search.local.process    It runs in a process that ends with the server, and is started again when it has died.
+    search.local.installed  The local model is fetched and its digest checked, or taken from a file; whole, or not.
+    search.local.missing    Without the model, a clear error says how to get it.
+    """,
+)
