@@ -25,7 +25,6 @@ def main() -> None:
     order: dict[str, Any] = json.loads(sys.argv[1])
     if sys.platform == "linux":
         _die_with(order["parent"])
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.nice(5)  # who answers requests goes first
     sys.path.extend(sys.argv[2:])
     embed: Callable[[Sequence[str]], bytes] | None = None
