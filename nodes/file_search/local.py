@@ -99,7 +99,8 @@ class LocalEmbedder:
         }
         return await asyncio.create_subprocess_exec(
             *_line(orjson.dumps(order).decode()),
-            stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={"TOKENIZERS_PARALLELISM": "false"}, cwd="/", start_new_session=True,
+            stdin=PIPE, stdout=PIPE, stderr=DEVNULL, cwd="/", start_new_session=True,
+            env={"TOKENIZERS_PARALLELISM": "false"},
         )  # fmt: skip
 
     async def _end(self) -> None:
