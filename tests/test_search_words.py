@@ -51,4 +51,5 @@ def test_question_is_asked_by_its_telling_words() -> None:
 @promise("search.words")
 def test_words_of_several_languages_stand_there_once_for_each_stem() -> None:
     assert words_of("running", ["german", "english"]) == ["running", "run"]
+    assert words_of("aujourd’hui", ["french"]) == words_of("aujourd'hui", ["french"]) == ["aujourdhui"]
     assert words_of("x" * 65 + " short", ["english"]) == ["short"]

@@ -121,8 +121,9 @@ def _folded(text: str) -> str:
 
 @lru_cache(50_000)
 def _bare(word: str) -> str:
-    """Without accents, which people leave out when they ask. The vowel signs of other scripts are none."""
-    return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", word)))
+    """Letters and digits alone, without accents, which people leave out when they ask. The vowel signs of other
+    scripts are none."""
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", word))).replace("'", "")
 
 
 @cache
