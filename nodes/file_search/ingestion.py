@@ -1,0 +1,88 @@
+"""The files that wait to be made searchable, a few at once, by whichever process is free."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from graph.errors import LeaseLost, NotFound, StoreUnavailable, UpstreamError
+from graph.vector_stores import ErrorCode, Job
+from nodes.documents.parsed import Unreadable
+from nodes.file_search.cutter import Cutter, CutterFailed
+from nodes.file_search.making import Maker
+
+logger = logging.getLogger(__name__)
+
+#: How often is looked for files that processes have left which died.
+_LOOK_S = 1.0
+
+
+class Ingestion:
+    def __init__(self, maker: Maker) -> None:
+        self._maker = maker
+        self._jobs = maker.jobs
+        self._cutter = Cutter()
+        self._working: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def keeping(self) -> AsyncGenerator[None]:
+        """Do it meanwhile; what is not done on the way out is left to others."""
+        task = asyncio.create_task(self._run(), name="ingestion")
+        try:
+            yield
+        finally:
+            for each in (working := [task, *self._working]):
+                each.cancel()
+            await asyncio.wait(working)
+            await self._cutter.close()
+
+    async def _run(self) -> None:
+        with self._jobs.watch() as news:
+            while True:
+                news.clear()
+                try:
+                    await self._take()
+                except StoreUnavailable:
+                    logger.info("Files wait to be made searchable until the database is there")
+                waiting = asyncio.ensure_future(news.wait())
+                await asyncio.wait([waiting, *self._working], timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+                waiting.cancel()
+
+    async def _take(self) -> None:
+        free = self._maker.bounds.files - len(self._working)
+        for job in await self._jobs.take(free) if free > 0 else ():
+            task = asyncio.create_task(self._do(job))
+            self._working.add(task)
+            task.add_done_callback(self._working.discard)
+
+    async def _do(self, job: Job) -> None:
+        try:
+            failed = await self._made(job)
+            if failed:
+                await self._jobs.fail(job, *failed)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._jobs.leave(job))
+            raise
+        except (LeaseLost, NotFound, StoreUnavailable):
+            await self._leave(job)
+
+    async def _leave(self, job: Job) -> None:
+        """It is wanted no more, or another has it, or is to have it: this process lives on, so its lease would."""
+        while True:
+            try:
+                return await self._jobs.leave(job)
+            except StoreUnavailable:
+                await asyncio.sleep(_LOOK_S)
+
+    async def _made(self, job: Job) -> tuple[ErrorCode, str] | None:
+        """Why it could not be."""
+        try:
+            await self._maker.make(job, self._cutter)
+        except Unreadable as unreadable:
+            code: ErrorCode = "unsupported_file" if unreadable.code == "unsupported_file" else "invalid_file"
+            return code, f"The file {unreadable.reason}"
+        except UpstreamError as error:
+            return "server_error", f"Its vectors could not be made: {error.message}"
+        except CutterFailed as failed:
+            return "server_error", str(failed)
+        return None

@@ -1,0 +1,93 @@
+"""One file of a vector store: read, parsed, cut, embedded, written, and then found."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from graph.errors import UpstreamError
+from graph.files import Files
+from graph.vector_stores import Edition, Job, Window
+from nodes.documents.parsed import Document, Unreadable
+from nodes.documents.parser import Parser
+from nodes.file_search.cutter import Cut, Cutter, Shape, pieces
+from nodes.file_search.port import Embedder, Index, Jobs
+
+#: Windows written in one transaction: nobody else writes meanwhile.
+_TOGETHER = 50
+_ATTEMPTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    #: Files made searchable at once.
+    files: int = 2
+    #: Of one file.
+    size_bytes: int = 100 * 2**20
+    chars: int = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    jobs: Jobs
+    index: Index
+    files: Files
+    parser: Parser
+    embedder: Embedder | None
+    bounds: Bounds
+
+    async def make(self, job: Job, cutter: Cutter) -> None:
+        """Raises `Unreadable`, `UpstreamError`, `CutterFailed`, `NotFound` and `LeaseLost`."""
+        text, shape = await self._text(job), Shape.of(job.chunking)
+        languages: Counter[str] = Counter()
+        position = usage_bytes = 0
+        for piece in pieces(text):
+            if not await self.jobs.wanted(job):
+                return
+            cut = await cutter.cut(piece, shape.window_tokens)
+            languages.update(cut.languages)
+            usage_bytes += await self._written(job, position, cut)
+            position += len(cut.windows)
+        if not position:
+            raise Unreadable("has no text.")
+        known = [language for language, _ in languages.most_common()]
+        made = Edition(shape.chunk_windows, shape.shared_windows, known, self._space, usage_bytes)
+        await self.jobs.complete(job, made)
+
+    @property
+    def _space(self) -> str | None:
+        return self.embedder.space if self.embedder else None
+
+    async def _text(self, job: Job) -> str:
+        content = bytearray()
+        async for chunk in self.files.read(job.owner, job.file_id):
+            content += chunk
+            if len(content) > self.bounds.size_bytes:
+                raise Unreadable(f"has more than {self.bounds.size_bytes >> 20} MB, split it.", "too_large")
+        parsed = await self.parser.parse(job.owner, Document(bytes(content), job.filename), self.bounds.chars)
+        if parsed.chars > self.bounds.chars:
+            raise Unreadable(f"has more than {self.bounds.chars} characters of text, split it.", "too_large")
+        return parsed.text
+
+    async def _written(self, job: Job, position: int, cut: Cut) -> int:
+        """How many bytes it took."""
+        usage_bytes = 0
+        for at in range(0, len(cut.windows), _TOGETHER):
+            some = cut.windows[at : at + _TOGETHER]
+            vectors = await self._vectors([text for text, _ in some])
+            windows = [Window(text, words, vector) for (text, words), vector in zip(some, vectors, strict=True)]
+            await self.index.add(job, position + at, windows, self._space)
+            usage_bytes += sum(len(window.text.encode()) + len(window.vector or b"") for window in windows)
+        return usage_bytes
+
+    async def _vectors(self, texts: Sequence[str]) -> Sequence[bytes | None]:
+        if self.embedder is None:
+            return [None] * len(texts)
+        trying = AsyncRetrying(
+            retry=retry_if_exception_type(UpstreamError),
+            stop=stop_after_attempt(_ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.5, max=10),
+            reraise=True,
+        )
+        return await trying(self.embedder.embed, texts)
