@@ -64,9 +64,9 @@ _TOLD = {word: 1 / count for word, count in Counter(word for words in _STOPS.val
 #: Runs of letters and digits with their marks; and among them runs of scripts that put no spaces between words.
 _RUN = regex.compile(r"[\p{L}\p{N}\p{M}]+(?:'[\p{L}\p{M}]+)?")
 #: Or, as Korean does, endings on them that there is no stemmer for.
-_UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]+")
+_UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー]+")
 _ACCENTS = regex.compile(r"[\u0300-\u036f]+")
-_LONGEST, _LOOKED_AT = 64, 20_000
+_LONGEST, _REMEMBERED, _LOOKED_AT = 64, 16, 20_000
 
 
 def language_of(text: str) -> str:
@@ -83,7 +83,8 @@ def language_of(text: str) -> str:
 
 def words_of(text: str, languages: Collection[str]) -> list[str]:
     """Every word in its order; one that has several stems in these languages stands there once for each."""
-    return [stem for run in _RUN.findall(_folded(text)) for stem in _stems(run, tuple(languages))]
+    among = tuple(languages)
+    return [stem for run in _RUN.findall(_folded(text)) for stem in _stems(run, among)]
 
 
 def asked_words(text: str, languages: Collection[str]) -> list[str]:
@@ -93,13 +94,21 @@ def asked_words(text: str, languages: Collection[str]) -> list[str]:
     return [stem for run in telling or runs for stem in _stems(run, tuple(languages))]
 
 
-def _stems(run: str, languages: tuple[str, ...]) -> Iterator[str]:
-    at = 0
+def _stems(run: str, languages: tuple[str, ...]) -> tuple[str, ...]:
+    return _remembered(run, languages) if len(run) <= _REMEMBERED else _made(run, languages)
+
+
+@lru_cache(20_000)
+def _remembered(run: str, languages: tuple[str, ...]) -> tuple[str, ...]:
+    return _made(run, languages)
+
+
+def _made(run: str, languages: tuple[str, ...]) -> tuple[str, ...]:
+    stems, at = list[str](), 0
     for found in _UNSPACED.finditer(run):
-        yield from _spaced(run[at : found.start()], languages)
-        yield from _pairs(found[0])
+        stems += [*_spaced(run[at : found.start()], languages), *_pairs(found[0])]
         at = found.end()
-    yield from _spaced(run[at:], languages)
+    return (*stems, *_spaced(run[at:], languages))
 
 
 def _spaced(word: str, languages: tuple[str, ...]) -> Iterator[str]:
@@ -119,7 +128,6 @@ def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
 
 
-@lru_cache(50_000)
 def _bare(word: str) -> str:
     """Letters and digits alone, without accents, which people leave out when they ask. The vowel signs of other
     scripts are none."""
