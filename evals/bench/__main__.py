@@ -3,7 +3,7 @@
 make bench ARGS="--quick"          fewer rounds, turns and runs
 make bench ARGS="spine latency"    only these parts
 make bench ARGS="--out FILE"       the figures as JSON, too
-make bench ARGS="--long"           memory over 20,000 requests, too
+make bench ARGS="--long"           memory over 20,000 requests and searches of 100,000 windows, too
 make bench ARGS="--against DIR"    the foreground beside another version's checkout, too
 """
 
@@ -30,10 +30,11 @@ from evals.bench.mcp import mcp
 from evals.bench.postgres import postgres
 from evals.bench.process import Process, machine
 from evals.bench.sandboxes import sandboxes
+from evals.bench.search import large, search
 from evals.bench.since import since
 from evals.bench.site import Site
 
-PARTS = ("spine", "durable", "crowd", "stored", "latency", "mcp", "sandbox")
+PARTS = ("spine", "durable", "crowd", "stored", "latency", "mcp", "sandbox", "search")
 
 
 class Bench:
@@ -84,8 +85,11 @@ class Bench:
         say("sandboxes")
         return await sandboxes()
 
+    async def search(self) -> list[Bar]:
+        return await search(self._site, self._effort, say)
+
     async def long(self) -> list[Bar]:
-        return await marathon(self._site, say)
+        return [*await marathon(self._site, say), *await large(self._site, say)]
 
     async def against(self, checkout: Path) -> list[Bar]:
         return await since(self._site, checkout, self._effort, say)
@@ -153,7 +157,11 @@ def main() -> None:
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all of them")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, turns and runs")
-    parser.add_argument("--long", action="store_true", help="memory over 20,000 requests, too: some minutes")
+    parser.add_argument(
+        "--long",
+        action="store_true",
+        help="memory over 20,000 requests, and searches of 100,000 windows, too: some minutes",
+    )
     parser.add_argument("--against", type=Path, metavar="DIR", help="compare with another version's checkout, too")
     parser.add_argument("--out", type=Path, help="write the figures here as JSON, too")
     given = parser.parse_args()

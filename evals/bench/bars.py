@@ -36,9 +36,12 @@ class Effort:
     #: Background responses at once, and streams that follow them.
     crowd: int = 1000
     followers: int = 256
+    #: Windows that are searched, and vector stores that there are.
+    windows: int = 10_000
+    stores: int = 500
 
 
-QUICK = Effort(rounds=3, requests=64, turns=200, idle_streams=64, crowd=100, followers=64)
+QUICK = Effort(rounds=3, requests=64, turns=200, idle_streams=64, crowd=100, followers=64, windows=2000, stores=50)
 
 
 @dataclass(slots=True)
