@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument(
         "--long",
         action="store_true",
-        help="memory over 20,000 requests, and searches of 100,000 windows, too: some minutes",
+        help="memory over 20,000 requests, searches of 100,000 windows, too",
     )
     parser.add_argument("--against", type=Path, metavar="DIR", help="compare with another version's checkout, too")
     parser.add_argument("--out", type=Path, help="write the figures here as JSON, too")

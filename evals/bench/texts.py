@@ -4,38 +4,9 @@ import random
 from collections.abc import Sequence
 from itertools import accumulate
 
-_BEGINS = [
-    "b",
-    "br",
-    "c",
-    "ch",
-    "cl",
-    "d",
-    "dr",
-    "f",
-    "fl",
-    "g",
-    "gr",
-    "h",
-    "j",
-    "k",
-    "l",
-    "m",
-    "n",
-    "p",
-    "pl",
-    "qu",
-    "r",
-    "s",
-    "sh",
-    "st",
-    "t",
-    "tr",
-    "v",
-    "w",
-]
-_MIDDLES = ["a", "e", "i", "o", "u", "ai", "ea", "ou", "oa"]
-_ENDS = ["ck", "d", "ft", "g", "l", "ld", "m", "n", "nd", "ng", "p", "r", "rd", "rn", "s", "sk", "st", "t", "x"]
+_BEGINS = ("b", "br", "c", "ch", "cl", "d", "dr", "f", "fl", "g", "gr", "h", "j", "k", "l", "m", "n", "p", "s", "st")
+_MIDDLES = ("a", "e", "i", "o", "u", "ai", "ea", "ou", "oa")
+_ENDS = ("ck", "d", "ft", "g", "l", "ld", "m", "n", "nd", "ng", "p", "r", "rd", "rn", "s", "sk", "st", "t", "x")
 _WORDS = 20_000
 
 
