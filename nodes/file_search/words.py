@@ -13,11 +13,19 @@ from typing import Any
 import regex
 import Stemmer  # pyright: ignore[reportMissingTypeStubs]
 
-#: Signs that say which language it is, or at least which stemmer fits.
+#: How Unicode begins the names of signs → the language, or the one whose stemmer fits most texts in them. Of others
+#: (Hebrew, Thai, Georgian …) the script's name is as good.
 _SCRIPTS: Mapping[str, str] = {
-    "Greek": "greek", "Cyrillic": "russian", "Arabic": "arabic", "Devanagari": "hindi", "Armenian": "armenian",
-    "Tamil": "tamil",
+    "CYRILLIC": "russian", "DEVANAGARI": "hindi", "CJK": "chinese", "HIRAGANA": "japanese", "KATAKANA": "japanese",
+    "HANGUL": "korean",
 }  # fmt: skip
+#: One of these signs says as much as three letters.
+_WEIGHTY = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL"})
+#: The part of Chinese signs and kana that is kana in any Japanese text.
+_KANA = 0.1
+#: Names and code are written in Latin letters everywhere: so many times the others makes a text Latin.
+_LATIN = 3
+_SAMPLED = 400
 #: Words that are in nearly every paragraph of a language, and say little of what it is about.
 _COMMON: Mapping[str, str] = {
     "english": "the of and to in is that it was for on are with as be this which have from how what when does do "
@@ -58,6 +66,7 @@ _COMMON: Mapping[str, str] = {
     "catalan": "els amb una per que és del com més però aquest entre quan també està el la de i un en es no quant "
     "pot fins després",
 }  # fmt: skip
+_STEMMED: Collection[str] = frozenset(Stemmer.algorithms())  # pyright: ignore[reportUnknownArgumentType]
 _STOPS = {language: frozenset(words.split()) for language, words in _COMMON.items()}
 #: How much a word tells: nothing alone when many languages have it.
 _TOLD = {word: 1 / count for word, count in Counter(word for words in _STOPS.values() for word in words).items()}
@@ -65,20 +74,39 @@ _TOLD = {word: 1 / count for word, count in Counter(word for words in _STOPS.val
 _RUN = regex.compile(r"[\p{L}\p{N}\p{M}]+(?:'[\p{L}\p{M}]+)?")
 #: Or, as Korean does, endings on them that there is no stemmer for.
 _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー]+")
+_LETTER = regex.compile(r"\p{L}")
 _ACCENTS = regex.compile(r"[\u0300-\u036f]+")
 _LONGEST, _REMEMBERED, _LOOKED_AT = 64, 16, 20_000
 
 
 def language_of(text: str) -> str:
-    """Snowball's name of the language; empty where there is no stemmer for it, or nothing tells."""
-    text = text[:_LOOKED_AT]
-    for script, language in _SCRIPTS.items():
-        if 2 * len(_of_script(script).findall(text)) > len(text.split()) and text.strip():
-            return language
-    words = Counter(_RUN.findall(_folded(text)))
+    """As Snowball calls it where it has a stemmer for it; empty where nothing tells."""
+    scripts = _scripts(text)
+    script = max(scripts, key=lambda script: scripts[script])
+    if script != "LATIN":
+        return _SCRIPTS.get(script, script.lower())
+    words = Counter(_RUN.findall(_folded(text[:_LOOKED_AT])))
     scores = {language: sum(words[word] * _TOLD[word] for word in common) for language, common in _STOPS.items()}
     best = max(scores, key=lambda language: scores[language])
     return best if scores[best] else ""
+
+
+def _scripts(text: str) -> Counter[str]:
+    """How much of a text is written in each."""
+    letters = _LETTER.findall(text[:_LOOKED_AT])
+    scripts = Counter(_script(letter) for letter in letters[:: len(letters) // _SAMPLED + 1])
+    kana = scripts["HIRAGANA"] + scripts["KATAKANA"]
+    if kana > _KANA * (kana + scripts["CJK"]):
+        scripts["HIRAGANA"] += scripts.pop("CJK", 0)
+    for script in _WEIGHTY & scripts.keys():
+        scripts[script] *= 3
+    scripts["LATIN"] //= _LATIN
+    return scripts
+
+
+@lru_cache(10_000)
+def _script(letter: str) -> str:
+    return unicodedata.name(letter, "LATIN").partition(" ")[0].partition("-")[0]
 
 
 def words_of(text: str, languages: Collection[str]) -> list[str]:
@@ -113,7 +141,7 @@ def _made(run: str, languages: tuple[str, ...]) -> tuple[str, ...]:
 
 def _spaced(word: str, languages: tuple[str, ...]) -> Iterator[str]:
     if word and len(word) <= _LONGEST:
-        stems = [_stemmer(language).stemWord(word) if language else word for language in languages or ("",)]
+        stems = [_stemmer(language).stemWord(word) if language in _STEMMED else word for language in languages or ("",)]
         yield from dict.fromkeys(_bare(stem) for stem in stems)
 
 
@@ -137,8 +165,3 @@ def _bare(word: str) -> str:
 @cache
 def _stemmer(language: str) -> Any:
     return Stemmer.Stemmer(language)  # pyright: ignore[reportUnknownVariableType]
-
-
-@cache
-def _of_script(script: str) -> Any:
-    return regex.compile(rf"\p{{{script}}}+")
