@@ -25,9 +25,11 @@ _ATTEMPTS = 2
 
 
 class Cut(NamedTuple):
-    #: Text of each window, and its words.
-    windows: Sequence[tuple[str, Sequence[str]]]
-    languages: Sequence[str]
+    """A window to be."""
+
+    text: str
+    words: Sequence[str]
+    language: str
 
 
 class Shape(NamedTuple):
@@ -53,13 +55,13 @@ class Cutter:
         self._process: Process | None = None
         self._turn = asyncio.Lock()
 
-    async def cut(self, text: str, tokens: int) -> Cut:
+    async def cut(self, text: str, tokens: int) -> Sequence[Cut]:
         """Of at most `PIECE_CHARS`. Raises `CutterFailed`."""
         order = orjson.dumps({"text": text, "tokens": tokens}) + b"\n"
         async with self._turn:
             for _ in range(_ATTEMPTS):
                 if (said := await self._asked(order)) is not None:
-                    return Cut([(text, words) for text, words in said["windows"]], said["languages"])
+                    return [Cut(*window) for window in said["windows"]]
         raise CutterFailed("The process that cuts texts into windows ended twice.")
 
     async def close(self) -> None:

@@ -1,7 +1,7 @@
 """Text → windows and their words; runs in a process of its own, for it would hold up everything else.
 
-`python cutting.py PARENT PATH...`: an order a line, `{"text", "tokens"}`; an answer a line, `{"windows", "languages"}`,
-the windows each with its words. Put together they are the text. It ends when nothing was asked of it for a minute.
+`python cutting.py PARENT PATH...`: an order a line, `{"text", "tokens"}`; an answer a line, `{"windows"}`, each
+`[text, words, language]`. Put together they are the text. It ends when nothing was asked of it for a minute.
 """
 
 import ctypes
@@ -44,12 +44,12 @@ def main() -> None:
 def answer(text: str, tokens: int) -> dict[str, Any]:
     from nodes.file_search.words import language_of, words_of
 
-    windows, found, languages = cut(text, tokens), list[tuple[str, list[str]]](), list[str]()
+    windows, found = cut(text, tokens), list[tuple[str, list[str], str]]()
     for at in range(0, len(windows), _TOGETHER):
         group = windows[at : at + _TOGETHER]
-        languages.append(language_of("".join(group)))
-        found += [(window, words_of(window, languages[-1:])) for window in group]
-    return {"windows": found, "languages": languages}
+        language = language_of("".join(group))
+        found += [(window, words_of(window, [language]), language) for window in group]
+    return {"windows": found}
 
 
 def cut(text: str, tokens: int) -> list[str]:

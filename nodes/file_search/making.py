@@ -1,7 +1,7 @@
 """One file of a vector store: read, parsed, cut, embedded, written, and then found."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -46,9 +46,9 @@ class Maker:
             if not await self.jobs.wanted(job):
                 return
             cut = await cutter.cut(piece, shape.window_tokens)
-            languages.update(cut.languages)
+            languages.update(one.language for one in cut)
             usage_bytes += await self._written(job, position, cut)
-            position += len(cut.windows)
+            position += len(cut)
         if not position:
             raise Unreadable("has no text.")
         known = [language for language, _ in languages.most_common()]
@@ -70,24 +70,28 @@ class Maker:
             raise Unreadable(f"has more than {self.bounds.chars} characters of text, split it.", "too_large")
         return parsed.text
 
-    async def _written(self, job: Job, position: int, cut: Cut) -> int:
+    async def _written(self, job: Job, position: int, cut: Sequence[Cut]) -> int:
         """How many bytes it took."""
         usage_bytes = 0
-        for at in range(0, len(cut.windows), _TOGETHER):
-            some = cut.windows[at : at + _TOGETHER]
-            vectors = await self._vectors([text for text, _ in some])
-            windows = [Window(text, words, vector) for (text, words), vector in zip(some, vectors, strict=True)]
+        for at in range(0, len(cut), _TOGETHER):
+            some = cut[at : at + _TOGETHER]
+            vectors = await self._vectors(some)
+            windows = [Window(one.text, one.words, vectors.get(nth)) for nth, one in enumerate(some)]
             await self.index.add(job, position + at, windows, self._space)
             usage_bytes += sum(len(window.text.encode()) + len(window.vector or b"") for window in windows)
         return usage_bytes
 
-    async def _vectors(self, texts: Sequence[str]) -> Sequence[bytes | None]:
-        if self.embedder is None:
-            return [None] * len(texts)
+    async def _vectors(self, cut: Sequence[Cut]) -> Mapping[int, bytes]:
+        """Of those that the embedder can read."""
+        known = self.embedder.languages if self.embedder else ()
+        read = [at for at, one in enumerate(cut) if known is None or one.language in (*known, "")]
+        if self.embedder is None or not read:
+            return {}
         trying = AsyncRetrying(
             retry=retry_if_exception_type(UpstreamError),
             stop=stop_after_attempt(_ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.5, max=10),
             reraise=True,
         )
-        return await trying(self.embedder.embed, texts)
+        vectors: list[bytes] = await trying(self.embedder.embed, [cut[at].text for at in read])
+        return dict(zip(read, vectors, strict=True))
