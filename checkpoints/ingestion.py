@@ -61,8 +61,8 @@ class Ingestions:
         sql = (
             "UPDATE vector_store_file AS f SET making = ?, worker = ?, tries = tries + 1 "
             f"WHERE f.store = ? AND f.file_id = ? AND f.status = 'in_progress' AND {_FREE} "
-            "RETURNING f.owner, f.filename, f.chunk_tokens, f.chunk_overlap, "
-            "(SELECT id FROM vector_store WHERE number = f.store)"
+            "RETURNING owner, filename, chunk_tokens, chunk_overlap, "
+            "(SELECT id FROM vector_store WHERE number = store)"
         )
         found = rows.execute(sql, (edition, self._worker, store, file_id)).fetchone()
         if found is None:
