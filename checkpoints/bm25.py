@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     Numbers = np.ndarray[Any, Any]
 
 _K1, _B = 1.2, 0.75
-#: A word that so great a part of the windows has says little, and costs most; it counts where there is no other.
-_COMMON = 0.5
+#: A word that so great a part of the windows has says little, and costs most; where there is no other, so many count.
+_COMMON, _AT_LEAST = 0.5, 2
 #: Below so many windows nothing costs much.
 _FEW = 1000
 
@@ -52,8 +52,9 @@ def scored(rows: Rows, lexicon: Lexicon, known: Known, words: Collection[Sequenc
 def _telling(rows: Rows, lexicon: Lexicon, words: Collection[Sequence[str]], total: int) -> Collection[Sequence[str]]:
     if total < _FEW:
         return words
-    telling = [each for each in words if sum(lexicon.spread(rows, word) for word in each) <= _COMMON * total]
-    return telling or words
+    spread = [(sum(lexicon.spread(rows, word) for word in each), each) for each in words]
+    telling = [each for count, each in spread if count <= _COMMON * total]
+    return telling or [each for _, each in sorted(spread)[:_AT_LEAST]]
 
 
 def _within(known: Known, postings: Sequence[tuple[int, int]]) -> "tuple[Numbers, Numbers]":
