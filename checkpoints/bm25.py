@@ -4,12 +4,13 @@ Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
 
 from checkpoints.database import Rows
 from checkpoints.editions import Known
 from checkpoints.lexicon import Lexicon
+from graph.vector_stores import Lexical
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,13 +22,6 @@ _K1, _B = 1.2, 0.75
 _COMMON, _AT_LEAST = 0.5, 2
 #: Below so many windows nothing costs much.
 _FEW = 1000
-
-
-class Lexical(NamedTuple):
-    """Window → score, of those that have one of the words; and what no window can exceed."""
-
-    scores: Mapping[int, float]
-    ceiling: float
 
 
 def scored(rows: Rows, lexicon: Lexicon, known: Known, words: Collection[Sequence[str]]) -> Lexical:

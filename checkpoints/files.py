@@ -11,6 +11,7 @@ from checkpoints.database import Database, Rows, Work
 from checkpoints.page import Page, keyset
 from checkpoints.places import Places, fasten, loosen
 from checkpoints.storage import Storage
+from checkpoints.vector_files import forget_file
 from graph.errors import NotFound, RequestError
 from graph.files import File
 from graph.ids import new_id
@@ -97,14 +98,12 @@ class Files:
         return _file_of(rows.execute(sql, given).fetchone())
 
     async def remove(self, owner: str, id: str) -> bool:
-        """Forget a file, bytes and all; False when there is none."""
+        """Forget a file, bytes and all, in every vector store, too; False when there is none."""
         clock = self._database.clock
 
         def work(rows: Rows) -> list[str]:
-            sql = f"DELETE FROM file WHERE id = ? AND owner = ? AND {self._alive} RETURNING place"
-            places = [place for (place,) in rows.execute(sql, (id, owner)).fetchall()]
-            loosen(rows, places, clock)
-            return places
+            sql = f"DELETE FROM file WHERE id = ? AND owner = ? AND {self._alive} RETURNING id, place"
+            return _gone(rows, rows.execute(sql, (id, owner)).fetchall(), clock)
 
         places = await self._write(work)
         await self._places.delete(places)
@@ -116,10 +115,8 @@ class Files:
 
         def work(rows: Rows) -> list[str]:
             expired = f"SELECT id FROM file WHERE expires_at <= {clock} LIMIT {_MANY}"
-            sql = f"DELETE FROM file WHERE id IN ({expired}) RETURNING place"
-            places = [place for (place,) in rows.execute(sql).fetchall()]
-            loosen(rows, places, clock)
-            return places
+            sql = f"DELETE FROM file WHERE id IN ({expired}) RETURNING id, place"
+            return _gone(rows, rows.execute(sql).fetchall(), clock)
 
         count = 0
         while places := await self._write(work):
@@ -154,6 +151,15 @@ class Files:
 
     async def _write(self, work: Work[Any]) -> Any:
         return await asyncio.wrap_future(self._database.write(work))
+
+
+def _gone(rows: Rows, found: Sequence[tuple[str, str]], clock: str) -> list[str]:
+    """Files that have gone are in no vector store any more; where their bytes are, which are loose now."""
+    for id, _ in found:
+        forget_file(rows, id)
+    places = [place for _, place in found]
+    loosen(rows, places, clock)
+    return places
 
 
 def unknown_file(id: str, param: str | None = None) -> NotFound:

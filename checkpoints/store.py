@@ -40,8 +40,9 @@ class Store:
     approvals: Approvals
     credentials: Credentials
     containers: Containers
-    #: For what keeps bytes beside its rows.
+    #: For what keeps bytes beside its rows, or is told of news.
     database: Database
+    feed: Feed
     #: Figures of its connections, for metrics; of a file none.
     pool: Callable[[], dict[str, int]]
 
@@ -67,6 +68,7 @@ def store_on(database: Database, feed: Feed, cache: LogCache, version: str) -> S
         credentials=Credentials(database),
         containers=Containers(database, feed, worker),
         database=database,
+        feed=feed,
         retention=Retention(database, checkpoints, responses, conversations),
         pool=database.pool,
     )

@@ -50,28 +50,39 @@ class VectorFiles:
     async def page(
         self, owner: str, store_id: str, page: Page, status: FileStatus | None = None, batch_id: str | None = None
     ) -> Sequence[StoreFile] | None:
-        """Files in the order they were put there, one more than the page holds; None when `after` is not there."""
+        """Files in the order they were put there, one more than the page holds; None when where it begins is not
+        there."""
+        wanted = page.turned
+        where, given = "s.id = ? AND s.owner = ?", [plain(store_id), owner]
+        if batch_id:
+            where += " AND f.file_id IN (SELECT file_id FROM vector_store_batch_file WHERE batch_id = ?)"
+            given.append(plain(batch_id))
 
         def work(rows: Rows) -> list[StoreFile] | None:
-            where, given = "s.id = ? AND s.owner = ?", [plain(store_id), owner]
-            after = None
-            if page.after:
+            after: Sequence[Any] | None = ()
+            if wanted.after:
                 sql = f"SELECT f.created_at, f.file_id {_FROM} WHERE {where} AND f.file_id = ?"
-                after = rows.execute(sql, (*given, plain(page.after))).fetchone()
+                after = rows.execute(sql, (*given, plain(wanted.after))).fetchone()
                 if after is None:
                     return None
-            if status:
-                where, given = f"{where} AND f.status = ?", [*given, status]
-            if batch_id:
-                inside = "SELECT file_id FROM vector_store_batch_file WHERE batch_id = ?"
-                where, given = f"{where} AND f.file_id IN ({inside})", [*given, plain(batch_id)]
-            sign = ">" if page.order == "asc" else "<"
-            beyond = f" AND (f.created_at, f.file_id) {sign} (?, ?)" if after else ""
-            order = f"ORDER BY f.created_at {page.order}, f.file_id {page.order} LIMIT {page.limit + 1:d}"
-            sql = f"SELECT {_COLUMNS} {_FROM} WHERE {where}{beyond} {order}"
-            return [_file(row) for row in rows.execute(sql, (*given, *(after or ()))).fetchall()]
+            beyond, order = _keyset(wanted)
+            now = " AND f.status = ?" if status else ""
+            sql = f"SELECT {_COLUMNS} {_FROM} WHERE {where}{now}{beyond} {order}"
+            found = rows.execute(sql, (*given, *([status] if status else ()), *after)).fetchall()
+            return page.arranged([_file(row) for row in found])
 
         return await self._read(work)
+
+    async def check(self, owner: str, files: Sequence[Wanted], param: str) -> None:
+        """Raises `NotFound` for a file that is not there; `param`: the field of the request that names them."""
+
+        def work(rows: Rows) -> None:
+            for at, file in enumerate(files):
+                if self._named(rows, owner, file.file_id) is None:
+                    where = {"file_ids": f"file_ids[{at}]", "files": f"files[{at}].file_id"}.get(param, param)
+                    raise unknown_file(file.file_id, where)
+
+        await self._read(work)
 
     # ------------------------------------------------------------ changed
 
@@ -164,12 +175,16 @@ class VectorFiles:
         store = _number(rows, owner, store_id)
         rows.execute(f"UPDATE vector_store SET used_at = {self._clock} WHERE number = ?", (store,))
         for file in files:
-            sql = f"SELECT filename FROM file WHERE id = ? AND owner = ? AND {self._alive}"
-            found = rows.execute(sql, (plain(file.file_id), owner)).fetchone()
-            if found is None:
-                raise NotFound(f"No such File object: {file.file_id[:100]}", param="file_id")
-            self._put(rows, store, owner, found[0], file)
+            filename = self._named(rows, owner, file.file_id)
+            if filename is None:
+                raise unknown_file(file.file_id, "file_id")
+            self._put(rows, store, owner, filename, file)
         return store
+
+    def _named(self, rows: Rows, owner: str, file_id: str) -> str | None:
+        sql = f"SELECT filename FROM file WHERE id = ? AND owner = ? AND {self._alive}"
+        found = rows.execute(sql, (plain(file_id), owner)).fetchone()
+        return found[0] if found else None
 
     def _put(self, rows: Rows, store: int, owner: str, filename: str, file: Wanted) -> None:
         sql = (
@@ -204,6 +219,16 @@ def _number(rows: Rows, owner: str, store_id: str) -> int:
     if (row := found.fetchone()) is None:
         raise unknown_store(store_id)
     return row[0]
+
+
+def _keyset(page: Page) -> tuple[str, str]:
+    sign = ">" if page.order == "asc" else "<"
+    beyond = f" AND (f.created_at, f.file_id) {sign} (?, ?)" if page.after else ""
+    return beyond, f"ORDER BY f.created_at {page.order}, f.file_id {page.order} LIMIT {page.limit + 1:d}"
+
+
+def unknown_file(id: str, param: str) -> NotFound:
+    return NotFound(f"No such File object: {id[:100]}", param=param)
 
 
 def unknown_store(id: str) -> NotFound:

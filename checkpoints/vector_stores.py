@@ -48,15 +48,16 @@ class VectorStores:
         return await self._read(lambda rows: self.found(rows, owner, id))
 
     async def page(self, owner: str, page: Page) -> Sequence[VectorStore] | None:
-        """Stores in the order they were made, one more than the page holds; None when `after` is not there."""
+        """Stores in the order they were made, one more than the page holds; None when where it begins is not there."""
 
         def work(rows: Rows) -> list[VectorStore] | None:
-            after = self.found(rows, owner, page.after) if page.after else None
-            if page.after and after is None:
+            wanted = page.turned
+            after = self.found(rows, owner, wanted.after) if wanted.after else None
+            if wanted.after and after is None:
                 return None
-            beyond, given = keyset(page, (after.created_at, after.id) if after else None)
+            beyond, given = keyset(wanted, (after.created_at, after.id) if after else None)
             sql = f"SELECT {self._columns} FROM vector_store WHERE owner = ?{beyond}"
-            return _stores(rows, rows.execute(sql, (owner, *given)).fetchall())
+            return page.arranged(_stores(rows, rows.execute(sql, (owner, *given)).fetchall()))
 
         return await self._read(work)
 

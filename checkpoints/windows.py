@@ -15,14 +15,13 @@ import orjson
 
 from checkpoints import bm25
 from checkpoints.approval import plain
-from checkpoints.bm25 import Lexical
 from checkpoints.database import Database, Rows, Work
 from checkpoints.editions import Editions
 from checkpoints.filtering import Clause, clause
-from checkpoints.place import COLUMNS, Place, place_of
+from checkpoints.place import COLUMNS, place_of
 from checkpoints.vector_stores import expired
 from graph.errors import LeaseLost
-from graph.vector_stores import Job, Scope, Window
+from graph.vector_stores import Job, Lexical, Place, Scope, Window
 
 #: Values of one `IN`.
 _MANY = 500
@@ -151,6 +150,14 @@ class Windows:
             return found
 
         return await self._read(work)
+
+    async def whole(self, owner: str, store_id: str, file_id: str) -> str:
+        """All that is found of one file; empty when nothing is."""
+        within = self._within(Scope(owner, [store_id]), "JOIN search_window w ON w.edition = e.number")
+        sql = f"SELECT w.text {within.sql} AND f.file_id = ? ORDER BY w.position"
+        given = (*within.given, plain(file_id))
+        found = await self._read(lambda rows: rows.execute(sql, given).fetchall())
+        return "".join(text for (text,) in found)
 
     async def text(self, edition: int, begin: int, end: int) -> str:
         sql = "SELECT text FROM search_window WHERE edition = ? AND position >= ? AND position < ? ORDER BY position"

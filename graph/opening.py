@@ -36,7 +36,7 @@ class Toolbox:
         return [*_clients(self.declared), *_hosted(self.functions)]
 
     def param(self, tool: Json) -> str:
-        return f"tools[{next(index for index, declared in enumerate(self.declared) if declared is tool)}]"
+        return next((f"tools[{at}]" for at, declared in enumerate(self.declared) if declared is tool), "input")
 
     def show(self, item: Json) -> OpenItem:
         self.shown.append(self.emitter.open(item))
@@ -49,6 +49,12 @@ class Toolbox:
 def serves(tool: HostedTool, declared: Json) -> bool:
     """Whether a declaration of a request is for a hosted tool."""
     return declared["type"] in tool.types and not is_clients(declared)
+
+
+def brought(conversation: Sequence[Entry]) -> list[Json]:
+    """Tools that nobody declares, and that what the conversation was given wants: long files are searched."""
+    told = (parts for entry in conversation for parts in (entry.get("told") or {}).values())
+    return [part["tool"] for parts in told for part in parts if "tool" in part]
 
 
 def joined(conversation: Sequence[Entry]) -> list[Json]:

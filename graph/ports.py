@@ -260,7 +260,7 @@ class Opening(Protocol):
         ...
 
     def param(self, tool: Json) -> str:
-        """Where in the request one of the tools given to `open` stands: `tools[0]`."""
+        """Where in the request one of the tools given to `open` stands: `tools[0]`; `input` if that wants it."""
         ...
 
     def show(self, item: Json) -> "OpenedItem":

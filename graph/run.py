@@ -18,7 +18,7 @@ from graph.events import Emitter, OpenItem
 from graph.ids import now
 from graph.marks import Marks, next_mark, sources_of
 from graph.offers import Offer
-from graph.opening import Toolbox, hidden, joined, serves
+from graph.opening import Toolbox, brought, hidden, joined, serves
 from graph.policy import Guard
 from graph.ports import Function, HostedTool, Model, Profile, Prompt
 from graph.prompt import Toolset, callable_now, options_of
@@ -141,9 +141,9 @@ class Run:
         """Ready everything the model may call; gives the items that were shown on the way."""
         self.offers = {offer.name: offer for offer in offers_of([*self.declared, *joined(conversation)])}
         box = self._toolbox(conversation)
+        wanted = [*self.declared, *brought(conversation)]
         for tool in self.hosted:
-            declared = [given for given in self.declared if serves(tool, given)]
-            if declared:
+            if declared := [given for given in wanted if serves(tool, given)]:
                 for function in await tool.open(declared, box):
                     self.functions[function.name] = function
         return box.entries_shown()

@@ -31,7 +31,7 @@ class Entry(TypedDict):
     #: What the model was told of a hosted call: text, or chat content parts.
     reply: NotRequired[str | list[Json]]
     #: What the model is told in the place of files and images of the item: their place in it → content parts, with data
-    #: where the item has ids and URLs.
+    #: where the item has ids and URLs. A part may have a `tool` with it, which is offered as if it were declared.
     told: NotRequired[dict[str, list[Json]]]
     #: Fields of the item that are shown to who asks for them; see `including`.
     held: NotRequired[Json]

@@ -135,6 +135,31 @@ class Scope(NamedTuple):
     filters: Json | None = None
 
 
+class Place(NamedTuple):
+    """Where a window stands."""
+
+    window: int
+    edition: int
+    position: int
+    store_id: str
+    file_id: str
+    filename: str
+    attributes: Attributes
+    #: See `Edition`.
+    chunk_windows: int
+    shared_windows: int
+    #: Windows of the file.
+    windows: int
+
+
+class Lexical(NamedTuple):
+    """What words find: window → BM25, of every window that has one of them (but of the commonest words alone)."""
+
+    scores: Mapping[int, float]
+    #: What no window can exceed.
+    ceiling: float
+
+
 class Passage(NamedTuple):
     """What a search gives back: a chunk, or several that follow one another."""
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from graph.ports import HostedTool
 from nodes.code_interpreter import CodeInterpreter
+from nodes.file_search.tool import FileSearch
 from nodes.mcp import Mcp
 from nodes.premises import Premises
 from nodes.shell import Shell
@@ -16,6 +17,7 @@ HOSTED_TOOLS: Mapping[str, Callable[[Mapping[str, Any], Premises], HostedTool]] 
     "mcp": Mcp.from_settings,
     "code_interpreter": CodeInterpreter.from_settings,
     "shell": Shell.from_settings,
+    "file_search": FileSearch.from_settings,
     # The last: it finds tools of those before.
     "tool_search": ToolSearch.from_settings,
 }

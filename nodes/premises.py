@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the tools they belong to import this module
     from nodes.container.containers import Containers
+    from nodes.file_search.port import Stores
+    from nodes.file_search.search import Search
     from nodes.mcp.oauth.credential import Vault
 
 
@@ -16,3 +18,6 @@ class Premises:
     vault: "Vault"
     #: Where code runs.
     containers: "Containers"
+    #: Searches of files, and the stores they are in.
+    search: "Search"
+    stores: "Stores"

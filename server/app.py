@@ -18,6 +18,8 @@ from server import (
     responses,
     skills,
     uploads,
+    vector_files,
+    vector_stores,
     websocket,
 )
 from server.http import RequestId, handle_failures
@@ -28,6 +30,18 @@ from server.settings import Settings, shared_metrics
 from server.wire.container import CreateContainer
 from server.wire.file import CreateUpload
 from server.wire.request import AddItems, CreateConversation, CreateResponse
+from server.wire.vector_store import (
+    CreateVectorStore,
+    CreateVectorStoreBatch,
+    CreateVectorStoreFile,
+    UpdateVectorStore,
+)
+
+#: Bodies with parts of their own.
+_BODIES = (
+    CreateResponse, CreateConversation, AddItems, CreateUpload, CreateContainer, CreateVectorStore,
+    CreateVectorStoreFile, CreateVectorStoreBatch, UpdateVectorStore,
+)  # fmt: skip
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -51,7 +65,8 @@ def create_app(settings: Settings) -> FastAPI:
         every, pages = ["*"], settings.allowed_origins
         app.add_middleware(CORSMiddleware, allow_origins=pages, allow_methods=every, allow_headers=every)
     for module in (
-        websocket, responses, conversations, containers, files, uploads, skills, approvals, gateway, operations
+        websocket, responses, conversations, containers, files, uploads, skills, approvals, gateway,
+        operations, vector_stores, vector_files,
     ):  # fmt: skip
         app.include_router(module.router)
     _describe(app)
@@ -65,7 +80,7 @@ def _describe(app: FastAPI) -> None:
     def described() -> dict[str, Any]:
         document = plain()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas.update(definitions(CreateResponse, CreateConversation, AddItems, CreateUpload, CreateContainer))
+        schemas.update(definitions(*_BODIES))
         return document
 
     app.openapi = described

@@ -10,7 +10,12 @@ from nodes.reach import Reach
 from server.settings import Settings
 
 
-def attachments_of(settings: Settings, files: Files, alone: bool) -> Attachments:
+def documents_of(settings: Settings) -> Documents:
+    """What reads documents, for everybody who wants one read."""
+    return Documents(Confines(settings.document_timeout_s, settings.document_memory_bytes))
+
+
+def attachments_of(settings: Settings, files: Files, documents: Documents, alone: bool) -> Attachments:
     """`alone`: only this machine can reach the server, and without a key."""
     private = settings.fetch_allow_private
     reach = Reach(alone and private is None, bool(private), settings.fetch_allowed_hosts)
@@ -22,5 +27,4 @@ def attachments_of(settings: Settings, files: Files, alone: bool) -> Attachments
         file_chars=settings.input_file_chars,
         limit_chars=settings.input_chars,
     )
-    documents = Documents(Confines(settings.document_timeout_s, settings.document_memory_bytes))
     return Resolver(Sources(files, fetcher), documents, telling)

@@ -56,6 +56,7 @@ async def retrieve(file_id: str, request: Request, owner: str = Depends(owner_of
 async def delete(file_id: str, request: Request, owner: str = Depends(owner_of)) -> Response:
     if not await house_of(request).files.remove(owner, file_id):
         raise unknown_file(file_id)
+    house_of(request).searching.sweep_soon()
     return json_response({"id": file_id, "object": "file", "deleted": True})
 
 

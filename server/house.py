@@ -21,6 +21,7 @@ from server.auth import Gate
 from server.body import read_json
 from server.keeper import Keeper
 from server.operations import Operations
+from server.searching import Searching
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class House:
     files: Files
     uploads: Uploads
     skills: Skills[SkillRows]
+    #: Vector stores, and what searches them.
+    searching: Searching
     gate: Gate
     strict: bool
     max_body_bytes: int

@@ -111,7 +111,7 @@ async def until_left(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None
 
 def page_of(items: list[Json], query: Any) -> Json:
     """One page of a list. Source: CONTRACT of the Responses API, "Pagination"."""
-    limit, order, after = wanted = page_wanted(query)
+    limit, order, after, _ = wanted = page_wanted(query)
     ordered = items if order == "asc" else items[::-1]
     if after:
         at = next((i for i, item in enumerate(ordered) if item["id"] == after), None)
@@ -121,9 +121,13 @@ def page_of(items: list[Json], query: Any) -> Json:
     return first_of(ordered[: limit + 1], wanted)
 
 
-def page_wanted(query: Any, longest: int = 100, default: int = 20) -> Page:
-    """Raises `RequestError`."""
-    return Page(_limit(query.get("limit"), longest, default), _order(query.get("order")), query.get("after") or None)
+def page_wanted(query: Any, longest: int = 100, default: int = 20, *, before: bool = False) -> Page:
+    """`before`: whether the list may be read backwards. Raises `RequestError`."""
+    after, until = query.get("after") or None, (query.get("before") or None) if before else None
+    if after and until:
+        message = "Ensure you are only providing one of: 'after' or 'before'."
+        raise RequestError(message, param="before", code="mutually_exclusive_parameters")
+    return Page(_limit(query.get("limit"), longest, default), _order(query.get("order")), after, until)
 
 
 def include_of(query: QueryParams) -> list[str]:
@@ -131,8 +135,8 @@ def include_of(query: QueryParams) -> list[str]:
     return [value for key, value in query.multi_items() if key.partition("[")[0] == "include"]
 
 
-def not_in_list(after: str) -> RequestError:
-    return RequestError(f"No item with id '{after}' is in this list.", param="after", code="invalid_value")
+def not_in_list(id: str, param: str = "after") -> RequestError:
+    return RequestError(f"No item with id '{id[:100]}' is in this list.", param=param, code="invalid_value")
 
 
 def first_of(items: list[Json], page: Page) -> Json:

@@ -14,6 +14,8 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     "stream": {"description": "Read the events.", "schema": {"type": "boolean", "default": False}},
     "starting_after": {"description": "The number of the last event seen.", "schema": {"type": "integer"}},
     "name": {"description": "Only those of this name.", "schema": {"type": "string"}},
+    "before": {"description": "The id before which the page ends.", "schema": {"type": "string"}},
+    "filter": {"schema": {"type": "string", "enum": ["in_progress", "completed", "failed", "cancelled"]}},
     "purpose": {"schema": {"type": "string"}},
     "status": {"schema": {"type": "string", "enum": ["pending", "approved", "denied"], "default": "pending"}},
     "Idempotency-Key": {

@@ -17,7 +17,6 @@ from graph.policy import Rule
 from graph.ports import HostedTool
 from graph.runner import Limits, Runner
 from nodes import HOSTED_TOOLS
-from nodes.container.containers import Containers
 from nodes.mcp.oauth.credential import Vault
 from nodes.premises import Premises
 from nodes.skills.skills import Skills
@@ -27,7 +26,7 @@ from nodes.upstreams.upstream import Patience, Upstream
 from nodes.webhooks import Endpoint, Webhooks
 from server import __version__, pruning
 from server.archive import StoredArchive
-from server.attachments import attachments_of
+from server.attachments import attachments_of, documents_of
 from server.auth import Gate
 from server.containing import Containing, containing
 from server.health import Health
@@ -35,6 +34,7 @@ from server.house import House
 from server.keeper import Keeper, Pulse
 from server.metrics import Metrics, Numbers
 from server.operations import Operations
+from server.searching import Searching, searching
 from server.secret import seal_of
 from server.settings import Settings, shared_metrics
 
@@ -44,42 +44,72 @@ async def open_house(settings: Settings, metrics: Metrics | None = None) -> Asyn
     """Open everything; on the way out let the runs end, or leave them to others, then close it in reverse."""
     metrics = metrics or Metrics(shared_metrics())
     async with _store(settings) as store:
-        models = _models(settings)
-        models.warm()
-        kept = await _kept(settings, store)
-        inside = containing(settings, store, kept.storage, kept.files, kept.skills)
-        tools = await _tools(settings, store, inside.containers)
-        runner = Runner(StoredArchive(store, metrics.kept), models, tools, seal_of(settings), _limits(settings))
-        runner.meter, runner.attachments = metrics, attachments_of(settings, kept.files, await _alone(settings, store))
-        background = Background(runner)
-        engine = _engine(settings, store)
-        keeper = Keeper(store, runner, background, engine, _webhooks(settings), _pulse(settings))
-        tidying = _tidying(settings, store, inside, kept)
-        async with keeper.keeping(), inside.keeping(), metrics.refreshed(store.pool), _beside(tidying):
+        works = await _works(settings, store, metrics)
+        tidying = _tidying(settings, store, works)
+        async with works.keeping(), metrics.refreshed(store.pool), _beside(tidying):
             try:
-                yield House(
-                    store=store,
-                    runner=runner,
-                    background=background,
-                    engine=engine,
-                    keeper=keeper,
-                    models=models,
-                    tools=tools,
-                    containers=inside.containers,
-                    shelf=inside.shelf,
-                    gate=(gate := Gate.of(settings, store.keys)),
-                    files=kept.files,
-                    uploads=kept.uploads,
-                    skills=kept.skills,
-                    strict=settings.strict,
-                    max_body_bytes=settings.max_body_bytes,
-                    operations=_operations(settings, store, engine, metrics, gate),
-                    resumable_streams=settings.resumable_streams,
-                    websocket_minutes=settings.websocket_minutes,
-                )
+                yield _house(settings, store, metrics, works)
             finally:
-                await runner.close(settings.shutdown_grace_s)
-                await _close(*tools, models)
+                await works.runner.close(settings.shutdown_grace_s)
+                await _close(*works.tools, works.models)
+
+
+class _Works(NamedTuple):
+    """What runs in the house."""
+
+    kept: "_Kept"
+    models: Registry
+    inside: Containing
+    found: Searching
+    tools: list[HostedTool]
+    runner: Runner
+    background: Background
+    engine: DurableEngine
+    keeper: Keeper
+
+    @asynccontextmanager
+    async def keeping(self) -> AsyncGenerator[None]:
+        async with self.keeper.keeping(), self.inside.keeping(), self.found.keeping():
+            yield
+
+
+async def _works(settings: Settings, store: Store, metrics: Metrics) -> _Works:
+    models, kept, documents = _models(settings), await _kept(settings, store), documents_of(settings)
+    models.warm()
+    inside = containing(settings, store, kept.storage, kept.files, kept.skills)
+    found = searching(settings, store, kept.files, documents, models)
+    alone = await _alone(settings, store)
+    tools = _tools(settings, _premises(settings, store, alone, inside, found))
+    runner = Runner(StoredArchive(store, metrics.kept), models, tools, seal_of(settings), _limits(settings))
+    runner.meter, runner.attachments = metrics, attachments_of(settings, kept.files, documents, alone)
+    background, engine = Background(runner), _engine(settings, store)
+    keeper = Keeper(store, runner, background, engine, _webhooks(settings), _pulse(settings))
+    return _Works(kept, models, inside, found, tools, runner, background, engine, keeper)
+
+
+def _house(settings: Settings, store: Store, metrics: Metrics, works: _Works) -> House:
+    gate = Gate.of(settings, store.keys)
+    return House(
+        store=store,
+        runner=works.runner,
+        background=works.background,
+        engine=works.engine,
+        keeper=works.keeper,
+        models=works.models,
+        tools=works.tools,
+        containers=works.inside.containers,
+        shelf=works.inside.shelf,
+        searching=works.found,
+        gate=gate,
+        files=works.kept.files,
+        uploads=works.kept.uploads,
+        skills=works.kept.skills,
+        strict=settings.strict,
+        max_body_bytes=settings.max_body_bytes,
+        operations=_operations(settings, store, works.engine, metrics, gate),
+        resumable_streams=settings.resumable_streams,
+        websocket_minutes=settings.websocket_minutes,
+    )
 
 
 @asynccontextmanager
@@ -113,8 +143,10 @@ async def _close(*opened: HostedTool | Registry) -> None:
         await one.close()
 
 
-def _tidying(settings: Settings, store: Store, inside: Containing, kept: "_Kept") -> Coroutine[Any, Any, None]:
-    also = (inside.shelf.tidy, kept.files.expire, kept.uploads.expire, kept.skills.rows.expire, kept.storage.sweep)
+def _tidying(settings: Settings, store: Store, works: _Works) -> Coroutine[Any, Any, None]:
+    kept = works.kept
+    expiring = (kept.files.expire, kept.uploads.expire, kept.skills.rows.expire)
+    also = (works.inside.shelf.tidy, *expiring, works.found.tidy, kept.storage.sweep)
     return pruning.run(store.retention, pruning.ages_of(settings), *also)
 
 
@@ -140,8 +172,11 @@ async def _alone(settings: Settings, store: Store) -> bool:
     return settings.loopback and not settings.api_keys and not await store.keys.list()
 
 
-async def _tools(settings: Settings, store: Store, containers: Containers) -> list[HostedTool]:
-    premises = Premises(await _alone(settings, store), Vault(store.credentials, seal_of(settings)), containers)
+def _premises(settings: Settings, store: Store, alone: bool, inside: Containing, found: Searching) -> Premises:
+    return Premises(alone, Vault(store.credentials, seal_of(settings)), inside.containers, found.search, found.stores)
+
+
+def _tools(settings: Settings, premises: Premises) -> list[HostedTool]:
     return [build(settings.of(kind), premises) for kind, build in HOSTED_TOOLS.items()]
 
 

@@ -6,7 +6,7 @@ import re
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from graph.attachments import Attachment
 from graph.errors import Json, RequestError
@@ -34,15 +34,29 @@ class Telling:
     image_urls: Literal["pass", "fetch"] = "pass"
     #: Bytes of all files and images of a request.
     limit_bytes: int = 50 * 2**20
+    #: Characters of a file from which on it is searched, where it can be; then so much of its beginning is told.
+    search_chars: int = 200_000
+    beginning_chars: int = 4_000
     #: Characters of one file, and of all of a request.
     file_chars: int = 500_000
     limit_chars: int = 1_000_000
 
 
+class LongFiles(Protocol):
+    """Where files that are too long to be told become searchable."""
+
+    async def searchable(self, owner: str, document: Document, file_id: str | None) -> Json | None:
+        """The tool that finds what is in it; None when it cannot be searched."""
+        ...
+
+
 class Resolver:
     """Fits `graph.attachments.Attachments`."""
 
-    def __init__(self, sources: Sources, parser: Parser, telling: Telling | None = None) -> None:
+    def __init__(
+        self, sources: Sources, parser: Parser, telling: Telling | None = None, long: LongFiles | None = None
+    ) -> None:
+        self._long = long
         self._sources = sources
         self._parser = parser
         self._telling = telling or Telling()
@@ -71,7 +85,8 @@ class Resolver:
             if isinstance(one, _Read):
                 cut = one.parsed.cut(left)
                 left -= cut.held
-                told.append([{"type": "input_text", "text": _fenced(one.name, cut)}])
+                tool = {"tool": one.tool} if one.tool else {}
+                told.append([{"type": "input_text", "text": _fenced(one.name, cut, bool(tool)), **tool}])
             else:
                 told.append(None if one is None else [one])
         return told
@@ -96,6 +111,9 @@ class Resolver:
         except Unreadable as unreadable:
             message = f"The file '{name}' {unreadable.reason}"
             raise RequestError(message, param=_place(given), code=unreadable.code) from None
+        if self._long and parsed.chars > self._telling.search_chars:
+            tool = await self._long.searchable(owner, document, given.part.get("file_id"))
+            return _Read(name, parsed.cut(self._telling.beginning_chars), tool) if tool else _Read(name, parsed)
         return _Read(name, parsed)
 
 
@@ -103,12 +121,15 @@ class Resolver:
 class _Read:
     name: str
     parsed: Parsed
+    #: What finds the rest of it.
+    tool: Json | None = None
 
 
-def _fenced(name: str, parsed: Parsed) -> str:
+def _fenced(name: str, parsed: Parsed, searched: bool) -> str:
     """The text as data: nothing in it looks like the end of the file."""
     text = _END.sub(r"<\\\1", parsed.text)
     note = f"\n[{name}: cut after {parsed.held} of {parsed.chars} characters]" if parsed.held < parsed.chars else ""
+    note += f"\n[What else is in {name} can be found with the tool file_search.]" if searched else ""
     return f'<file name="{name}">\n{text}\n</file>{note}'
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from nodes.file_search.port import Place
+from graph.vector_stores import Place
 
 
 class Chunk(NamedTuple):

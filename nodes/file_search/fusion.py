@@ -8,7 +8,7 @@ and .578).
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from nodes.file_search.port import Lexical
+from graph.vector_stores import Lexical
 
 
 class Weights(NamedTuple):

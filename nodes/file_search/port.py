@@ -3,9 +3,9 @@
 from asyncio import Event
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from graph.vector_stores import Attributes, Edition, ErrorCode, Job, Scope, Window
+from graph.vector_stores import Edition, ErrorCode, Job, Lexical, Place, Scope, VectorStore, Window
 
 
 class Jobs(Protocol):
@@ -32,31 +32,6 @@ class Jobs(Protocol):
     async def leave(self, job: Job) -> None:
         """This process does not go on with it: another may begin at once."""
         ...
-
-
-class Place(NamedTuple):
-    """Where a window stands."""
-
-    window: int
-    edition: int
-    position: int
-    store_id: str
-    file_id: str
-    filename: str
-    attributes: Attributes
-    #: See `Edition`.
-    chunk_windows: int
-    shared_windows: int
-    #: Windows of the file.
-    windows: int
-
-
-class Lexical(NamedTuple):
-    """What words find: window → BM25, of every window that has one of them (but of the commonest words alone)."""
-
-    scores: Mapping[int, float]
-    #: What no window can exceed.
-    ceiling: float
 
 
 class Index(Protocol):
@@ -90,6 +65,16 @@ class Index(Protocol):
 
     async def text(self, edition: int, begin: int, end: int) -> str:
         """Of the windows at these positions; empty when they have gone."""
+        ...
+
+
+class Stores(Protocol):
+    """See `checkpoints/vector_stores.py`."""
+
+    async def find(self, owner: str, id: str) -> VectorStore | None: ...
+
+    async def touch(self, owner: str, ids: Sequence[str]) -> None:
+        """They are used."""
         ...
 
 

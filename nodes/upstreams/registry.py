@@ -58,6 +58,12 @@ class Registry:
             return self._demo
         raise RequestError(f"The model '{name}' does not exist.{self._hint()}", param="model", code="model_not_found")
 
+    async def serving(self, name: str) -> Backend | None:
+        """A server that has the model, whatever it is for; the least busy of several."""
+        backends = await self._known()
+        having = await self._having(name, backends) or (backends if len(backends) == 1 else [])
+        return min(having, key=Backend.burden, default=None)
+
     async def listed(self) -> list[Json]:
         """See `Models`. `demo` is named only when there is nothing else."""
         await self._lists()

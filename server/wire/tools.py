@@ -104,7 +104,7 @@ _CLIENT = TypeAdapter[Any](
 _FOUND_SERVER = TypeAdapter(FoundServer)
 #: Types OpenAI runs on its side and this server does not, or not yet.
 _NOT_HERE = frozenset({
-    "file_search", "web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11",
+    "web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11",
     "image_generation", "programmatic_tool_calling",
 })  # fmt: skip
 
