@@ -16,12 +16,10 @@ from typing import NamedTuple
 
 from openai import AsyncOpenAI
 
+from evals.retrieval import BAR
 from evals.retrieval.asking import WAYS, shelved
 from evals.retrieval.figures import Figures, Rank, figures
 from evals.retrieval.texts import languages, passages
-
-#: nDCG@10 of questions in every language, by words alone.
-BAR = 0.93
 
 
 class Row(NamedTuple):
