@@ -53,7 +53,9 @@ class Parsed(NamedTuple):
 class Unreadable(Exception):
     """Nothing can be told of the document. `reason` goes on behind its name: "is encrypted."."""
 
-    def __init__(self, reason: str, code: str = "unsupported_file") -> None:
+    def __init__(self, reason: str, code: str = "unsupported_file", *, damaged: bool = False) -> None:
+        """`damaged`: others of its kind can be read."""
         super().__init__(reason)
         self.reason = reason
         self.code = code
+        self.damaged = damaged

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -23,7 +24,8 @@ _READING = str(Path(__file__).with_name("reading.py"))
 _GRACE_S = 2.0
 #: Of JSON, for a character of text.
 _BYTES_A_CHAR = 6
-_TIME_IS_UP = (-9, -14, -24)
+_KILLED = -9
+_TIME_IS_UP = (_KILLED, -14, -24)
 _TEXTLESS = {
     "pdf": "has no text; it may be a scan. Send its pages as images ('input_image').",
     "zipped": "has no text.",
@@ -68,6 +70,14 @@ class Documents:
         return parsed
 
     async def _read(self, format: str, content: bytes, limit_chars: int) -> Parsed:
+        began = time.monotonic()
+        said, status = await self._said(format, content, limit_chars)
+        if status == _KILLED and time.monotonic() - began < self._confines.seconds:  # and by nothing of ours
+            said, status = await self._said(format, content, limit_chars)
+        return self._parsed(said, status)
+
+    async def _said(self, format: str, content: bytes, limit_chars: int) -> tuple[bytes, int]:
+        """And how the process ended."""
         order = {
             "format": format,
             "chars": limit_chars,
@@ -80,21 +90,23 @@ class Documents:
                 async with asyncio.timeout(self._confines.seconds + _GRACE_S):
                     said = await _asked(process, content, limit_chars * _BYTES_A_CHAR + 2**20)
                     status = await process.wait()
+                    return said, status
             except TimeoutError:
-                said, status = b"", -14
-        return self._parsed(said, status)
+                return b"", -14
 
     def _parsed(self, said: bytes, status: int) -> Parsed:
         """Raises `Unreadable` for a process that did not come to its end, too."""
         if status in _TIME_IS_UP:
-            raise Unreadable(f"takes more than {self._confines.seconds:g} s to read.")
+            raise Unreadable(f"takes more than {self._confines.seconds:g} s to read.", damaged=True)
         try:
             answer = orjson.loads(said)
         except orjson.JSONDecodeError:
             limit = self._confines.memory_bytes >> 20
-            raise Unreadable(f"is damaged, or needs more than {limit} MB of memory to read.") from None
+            reason = f"is damaged, or needs more than {limit} MB of memory to read."
+            raise Unreadable(reason, damaged=True) from None
         if "reason" in answer:
-            raise Unreadable(answer["reason"], answer["code"] or "unsupported_file")
+            code = answer["code"] or "unsupported_file"
+            raise Unreadable(answer["reason"], code, damaged=answer["damaged"])
         return Parsed([Page(mark, text) for mark, text in answer["pages"]], answer["chars"])
 
 
@@ -130,11 +142,11 @@ async def _asked(process: Process, content: bytes, limit_bytes: int) -> bytes:
     output = cast(asyncio.StreamReader, process.stdout)  # it was asked to be a pipe
     async with asyncio.TaskGroup() as tasks:
         telling = tasks.create_task(_tell(process, content))
-        said = b""
+        said = bytearray()
         while len(said) <= limit_bytes and (piece := await output.read(2**16)):
             said += piece
         telling.cancel()
-    return said
+    return bytes(said)
 
 
 async def _tell(process: Process, content: bytes) -> None:

@@ -1,9 +1,9 @@
 """Reads one document from standard input, within limits, and ends: `python reading.py ORDER PATH...`.
 
 ORDER is `{"format", "chars", "memory_bytes", "seconds", "parent"}`, the paths are where modules are found. Answers with
-a line of JSON: `{"pages": [[mark, text]], "chars"}` or `{"reason", "code"}`. Whatever a document does to a parser ends
-here: this process has nothing, sees no file but those of the parsers and no network, and is killed by the kernel when
-its memory or time is used up, or its server has gone.
+a line of JSON: `{"pages": [[mark, text]], "chars"}` or `{"reason", "code", "damaged"}`. Whatever a document does to a
+parser ends here: this process has nothing, sees no file but those of the parsers and no network, and is killed by the
+kernel when its memory or time is used up, or its server has gone.
 """
 
 import importlib
@@ -86,9 +86,10 @@ def _answer(order: dict[str, Any]) -> dict[str, Any]:
         found = importlib.import_module(f"nodes.documents.formats.{order['format']}")
         return _held(found.pages(sys.stdin.buffer.read()), order["chars"])
     except Unreadable as unreadable:
-        return {"reason": unreadable.reason, "code": unreadable.code}
+        return {"reason": unreadable.reason, "code": unreadable.code, "damaged": unreadable.damaged}
     except MemoryError:
-        return {"reason": f"needs more than {order['memory_bytes'] >> 20} MB of memory to read.", "code": None}
+        reason = f"needs more than {order['memory_bytes'] >> 20} MB of memory to read."
+        return {"reason": reason, "code": None, "damaged": True}
 
 
 def _held(pages: "Iterable[Page]", limit_chars: int) -> dict[str, Any]:

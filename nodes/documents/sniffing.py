@@ -34,7 +34,7 @@ def format_of(document: Document) -> str:
         return "zipped"
     if content.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         if _LOCKED in content:
-            raise Unreadable("is encrypted with a password; send it without one.", "invalid_value")
+            raise Unreadable("is encrypted with a password; send it without one.", "invalid_value", damaged=True)
         return "sheets"  # of what is in this kind of container, only xls can be read
     if b"%PDF-" in content[:_PDF_WITHIN]:
         return "pdf"

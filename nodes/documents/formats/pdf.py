@@ -12,8 +12,10 @@ def pages(content: bytes) -> Iterator[Page]:
         document = pypdfium2.PdfDocument(content)
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
-            raise Unreadable("is encrypted with a password; send it without one.", "invalid_value") from None
-        raise Unreadable("is no PDF that can be read.") from None
+            raise Unreadable(
+                "is encrypted with a password; send it without one.", "invalid_value", damaged=True
+            ) from None
+        raise Unreadable("is no PDF that can be read.", damaged=True) from None
     with document:
         for at in range(len(document)):
             yield Page(f"page {at + 1}", _text(document, at))

@@ -14,7 +14,7 @@ def pages(content: bytes) -> Iterator[Page]:
     try:
         workbook = CalamineWorkbook.from_filelike(BytesIO(content))
     except PasswordError:
-        raise Unreadable("is encrypted with a password; send it without one.", "invalid_value") from None
+        raise Unreadable("is encrypted with a password; send it without one.", "invalid_value", damaged=True) from None
     except CalamineError:
         raise Unreadable("is no spreadsheet that can be read; of older Office documents only these are.") from None
     for name in workbook.sheet_names:

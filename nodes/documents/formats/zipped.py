@@ -31,11 +31,13 @@ def _checked(content: bytes) -> tuple[set[str], str]:
         with ZipFile(BytesIO(content)) as archive:
             members = archive.infolist()
             if any(member.flag_bits & _ENCRYPTED for member in members):
-                raise Unreadable("is encrypted with a password; send it without one.", "invalid_value")
+                raise Unreadable("is encrypted with a password; send it without one.", "invalid_value", damaged=True)
             if len(members) > _MEMBERS or sum(member.file_size for member in members) > _UNPACKED_BYTES:
-                raise Unreadable(f"would unpack to more than {_UNPACKED_BYTES >> 20} MB or {_MEMBERS} members.")
+                raise Unreadable(
+                    f"would unpack to more than {_UNPACKED_BYTES >> 20} MB or {_MEMBERS} members.", damaged=True
+                )
             names = {member.filename for member in members}
             mime_type = archive.open("mimetype").read(200).decode("ascii", "replace") if "mimetype" in names else ""
     except (BadZipFile, NotImplementedError, EOFError):
-        raise Unreadable("is a damaged archive.") from None
+        raise Unreadable("is a damaged archive.", damaged=True) from None
     return names, mime_type.strip()
