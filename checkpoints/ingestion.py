@@ -65,7 +65,8 @@ class Ingestions:
             "(SELECT id FROM vector_store WHERE number = store)"
         )
         found = rows.execute(sql, (edition, self._worker, store, file_id)).fetchone()
-        if found is None:
+        if found is None:  # another was faster
+            rows.execute("DELETE FROM search_edition WHERE number = ?", (edition,))
             return None
         owner, filename, tokens, overlap, store_id = found
         return Job(edition, owner, store_id, store, file_id, filename, Chunking(tokens, overlap))
@@ -89,6 +90,8 @@ class Ingestions:
         return await self._write(work)
 
     async def leave(self, job: Job) -> None:
+        """It does not count as tried."""
+
         def work(rows: Rows) -> None:
             sql = f"UPDATE vector_store_file SET making = NULL, worker = NULL, tries = tries - 1 WHERE {_MINE}"
             rows.execute(sql, _key(job))

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -101,14 +101,13 @@ def _paths() -> list[str]:
     return [str(Path(path).absolute()) for path in sys.path]
 
 
-def pieces(text: str) -> list[str]:
+def pieces(text: str) -> Iterator[str]:
     """The text in parts that are cut by themselves, at ends of paragraphs or lines where there are any."""
-    found, at = list[str](), 0
+    at = 0
     while at < len(text):
         end = at + PIECE_CHARS
         if end < len(text):
             breaks = (text.rfind(mark, at + PIECE_CHARS // 2, end) + len(mark) for mark in ("\n\n", "\n", " "))
             end = next((found for found in breaks if found > at + PIECE_CHARS // 2), end)
-        found.append(text[at:end])
+        yield text[at:end]
         at = end
-    return found

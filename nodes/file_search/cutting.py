@@ -56,7 +56,7 @@ def cut(text: str, tokens: int) -> list[str]:
     """At most so many tokens each, at the ends of paragraphs and sentences where that can be."""
     begins = [at for at, _ in _splitter(tokens).chunk_indices(text)]
     if not begins:
-        return []
+        return [text]
     bounds = [0, *begins[1:], len(text)]
     return [text[bounds[at] : bounds[at + 1]] for at in range(len(begins))]
 

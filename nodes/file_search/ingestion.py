@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from graph.errors import LeaseLost, NotFound, StoreUnavailable, UpstreamError
 from graph.vector_stores import ErrorCode, Job
@@ -57,17 +57,20 @@ class Ingestion:
 
     async def _do(self, job: Job) -> None:
         try:
-            failed = await self._made(job)
-            if failed:
+            if failed := await self._made(job):
                 await self._jobs.fail(job, *failed)
         except asyncio.CancelledError:
-            await asyncio.shield(self._jobs.leave(job))
+            with suppress(StoreUnavailable):  # whose lease ends with this process
+                await asyncio.shield(self._jobs.leave(job))
             raise
-        except (LeaseLost, NotFound, StoreUnavailable):
+        except LeaseLost:
+            await self._leave(job)
+        except StoreUnavailable:
+            await asyncio.sleep(_LOOK_S)
             await self._leave(job)
 
     async def _leave(self, job: Job) -> None:
-        """It is wanted no more, or another has it, or is to have it: this process lives on, so its lease would."""
+        """It is wanted no more, or is to be begun again: this process lives on, and so its lease would."""
         while True:
             try:
                 return await self._jobs.leave(job)
@@ -77,12 +80,20 @@ class Ingestion:
     async def _made(self, job: Job) -> tuple[ErrorCode, str] | None:
         """Why it could not be."""
         try:
-            await self._maker.make(job, self._cutter)
+            if not await self._maker.make(job, self._cutter):
+                raise LeaseLost(job.file_id)
+        except (LeaseLost, StoreUnavailable):
+            raise
         except Unreadable as unreadable:
-            code: ErrorCode = "unsupported_file" if unreadable.code == "unsupported_file" else "invalid_file"
+            code: ErrorCode = "invalid_file" if unreadable.damaged else "unsupported_file"
             return code, f"The file {unreadable.reason}"
+        except NotFound as error:
+            return "invalid_file", error.message
         except UpstreamError as error:
             return "server_error", f"Its vectors could not be made: {error.message}"
         except CutterFailed as failed:
             return "server_error", str(failed)
+        except Exception:  # a bug ends this file, and not the making of all others
+            logger.exception("A file was not made searchable", extra={"file_id": job.file_id})
+            return "server_error", "The server failed to make this file searchable."
         return None

@@ -37,38 +37,42 @@ class Maker:
     embedder: Embedder | None
     bounds: Bounds
 
-    async def make(self, job: Job, cutter: Cutter) -> None:
-        """Raises `Unreadable`, `UpstreamError`, `CutterFailed`, `NotFound` and `LeaseLost`."""
+    async def make(self, job: Job, cutter: Cutter) -> bool:
+        """False when it is not wanted any more.
+
+        Raises `Unreadable`, `UpstreamError`, `CutterFailed`, `NotFound`, `LeaseLost` and `StoreUnavailable`.
+        """
         text, shape = await self._text(job), Shape.of(job.chunking)
         languages: Counter[str] = Counter()
         position = usage_bytes = 0
         for piece in pieces(text):
             if not await self.jobs.wanted(job):
-                return
+                return False
             cut = await cutter.cut(piece, shape.window_tokens)
             languages.update(one.language for one in cut)
             usage_bytes += await self._written(job, position, cut)
             position += len(cut)
-        if not position:
-            raise Unreadable("has no text.")
         known = [language for language, _ in languages.most_common()]
         made = Edition(shape.chunk_windows, shape.shared_windows, known, self._space, usage_bytes)
-        await self.jobs.complete(job, made)
+        return await self.jobs.complete(job, made)
 
     @property
     def _space(self) -> str | None:
         return self.embedder.space if self.embedder else None
 
     async def _text(self, job: Job) -> str:
-        content = bytearray()
-        async for chunk in self.files.read(job.owner, job.file_id):
-            content += chunk
-            if len(content) > self.bounds.size_bytes:
-                raise Unreadable(f"has more than {self.bounds.size_bytes >> 20} MB, split it.", "too_large")
-        parsed = await self.parser.parse(job.owner, Document(bytes(content), job.filename), self.bounds.chars)
+        file = await self.files.find(job.owner, job.file_id)
+        if file and file.size_bytes > self.bounds.size_bytes:
+            raise Unreadable(f"has more than {self.bounds.size_bytes >> 20} MB; split it.", damaged=True)
+        pieces = [piece async for piece in self.files.read(job.owner, job.file_id)]
+        document = Document(b"".join(pieces), job.filename)
+        parsed = await self.parser.parse(job.owner, document, self.bounds.chars)
         if parsed.chars > self.bounds.chars:
-            raise Unreadable(f"has more than {self.bounds.chars} characters of text, split it.", "too_large")
-        return parsed.text
+            raise Unreadable(f"has more than {self.bounds.chars} characters of text; split it.", damaged=True)
+        text = parsed.text
+        if not text or text.isspace():
+            raise Unreadable("has no text.")
+        return text
 
     async def _written(self, job: Job, position: int, cut: Sequence[Cut]) -> int:
         """How many bytes it took."""
