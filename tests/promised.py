@@ -6,6 +6,7 @@ from tests.promised_code import CODE
 from tests.promised_containers import CONTAINERS
 from tests.promised_durable import DURABLE
 from tests.promised_files import FILES
+from tests.promised_ingestion import INGESTION
 from tests.promised_input_files import INPUT_FILES
 from tests.promised_quality import QUALITY
 from tests.promised_running import RUNNING
@@ -299,5 +300,5 @@ _MCP_OAUTH = promises(
 PROMISES: list[Promise] = [
     *_STREAM, *_RESPONSE, *_CHAIN, *_TOOLS, *_RESOURCES, *_ERRORS, *_WORLD, *_MCP, *_SEARCH, *_GAPS,
     *DURABLE, *SERVERS, *SECURITY, *QUALITY, *RUNNING, *SANDBOX, *WAYS, *CONTAINERS, *FILES, *CODE, *SHELL,
-    *_MCP_OAUTH, *INPUT_FILES, *CITATIONS,
+    *_MCP_OAUTH, *INPUT_FILES, *INGESTION, *CITATIONS,
 ]  # fmt: skip
