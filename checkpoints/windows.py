@@ -8,7 +8,7 @@ gone with its row. What no row names is swept.
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -18,6 +18,7 @@ from checkpoints.approval import plain
 from checkpoints.database import Database, Rows, Work
 from checkpoints.editions import Editions
 from checkpoints.filtering import Clause, clause
+from checkpoints.outbox import forget
 from checkpoints.place import COLUMNS, place_of
 from checkpoints.vector_stores import expired
 from graph.errors import LeaseLost
@@ -25,6 +26,8 @@ from graph.vector_stores import Job, Lexical, Place, Scope, Window
 
 #: Values of one `IN`.
 _MANY = 500
+#: Vectors held in memory at once.
+_HELD = 10_000
 #: Windows that are deleted at once.
 _SWEPT = 200
 _DEAD = (
@@ -78,8 +81,7 @@ class Windows:
         if not ids:
             rows.execute("DELETE FROM search_edition WHERE number = ?", (edition,))
             if space:
-                sql = "INSERT INTO search_outbox (store, edition, space, gone) VALUES (?, ?, ?, 1)"
-                rows.execute(sql, (store, edition, space))
+                forget(rows, store, edition, space)
             return 1
         self._database.lexicon.remove(rows, ids)
         marks = _marks(ids)
@@ -114,13 +116,20 @@ class Windows:
 
         return await self._read(work)
 
-    async def nearest(self, scope: Scope, space: str, vector: bytes, limit: int) -> Sequence[tuple[int, float]]:
-        within = self._within(scope, "JOIN search_vector v ON v.edition = e.number AND v.space = ?", (space,))
-        sql = f'SELECT v."window", v.vector {within.sql}'
+    async def nearest(
+        self, scope: Scope, space: str, vector: bytes, limit: int, only: Collection[int] | None = None
+    ) -> Sequence[tuple[int, float]]:
+        within = self._within(scope)
+        sql = f"SELECT e.number, e.windows {within.sql}"
 
         def work(rows: Rows) -> Sequence[tuple[int, float]]:
-            found = _cosines(vector, rows.execute(sql, within.given).fetchall())
-            return sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))[:limit]
+            best: dict[int, float] = {}
+            found = [row for row in rows.execute(sql, within.given).fetchall() if only is None or row[0] in only]
+            for editions in _grouped(found):
+                some = f'SELECT "window", vector FROM search_vector WHERE space = ? AND edition IN ({_marks(editions)})'
+                best |= _cosines(vector, rows.execute(some, (space, *editions)).fetchall())
+                best = dict(sorted(best.items(), key=lambda pair: (-pair[1], pair[0]))[:limit])
+            return list(best.items())
 
         return await self._read(work)
 
@@ -186,6 +195,19 @@ class Windows:
 def _insert(rows: Rows, edition: int, position: int, window: Window) -> int:
     sql = "INSERT INTO search_window (edition, position, length, text) VALUES (?, ?, ?, ?) RETURNING id"
     return rows.execute(sql, (edition, position, len(window.words), window.text)).fetchone()[0]
+
+
+def _grouped(editions: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
+    """Editions with about so many windows together as are held in memory at once."""
+    group, held = list[int](), 0
+    for edition, windows in editions:
+        if group and (held + windows > _HELD or len(group) == _MANY):
+            yield group
+            group, held = [], 0
+        group.append(edition)
+        held += windows
+    if group:
+        yield group
 
 
 def _cosines(vector: bytes, found: Sequence[tuple[int, bytes]]) -> dict[int, float]:

@@ -123,6 +123,24 @@ class Edition(NamedTuple):
     usage_bytes: int
 
 
+class Move(NamedTuple):
+    """An edition of which an index beside the database is to be told, or (`gone`) which it is to forget."""
+
+    number: int
+    store: int
+    edition: int
+    space: str
+    gone: bool
+
+
+class Held(NamedTuple):
+    """An edition that may be found; an index that `waiting` says so of does not know it yet."""
+
+    store: int
+    edition: int
+    waiting: bool
+
+
 # ---------------------------------------------------------------- searching them
 
 

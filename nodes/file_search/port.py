@@ -5,7 +5,18 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from graph.vector_stores import Edition, ErrorCode, Job, Lexical, Place, Scope, VectorStore, Window
+from graph.vector_stores import (
+    Edition,
+    ErrorCode,
+    Held,
+    Job,
+    Lexical,
+    Move,
+    Place,
+    Scope,
+    VectorStore,
+    Window,
+)
 
 
 class Jobs(Protocol):
@@ -51,8 +62,10 @@ class Index(Protocol):
 
     async def lexical(self, scope: Scope, words: Collection[str]) -> Lexical: ...
 
-    async def nearest(self, scope: Scope, space: str, vector: bytes, limit: int) -> Sequence[tuple[int, float]]:
-        """Windows and cosines, the highest first; every vector is looked at."""
+    async def nearest(
+        self, scope: Scope, space: str, vector: bytes, limit: int, only: Collection[int] | None = None
+    ) -> Sequence[tuple[int, float]]:
+        """Windows and cosines, the highest first; every vector is looked at, or those of the editions in `only`."""
         ...
 
     async def cosines(self, space: str, vector: bytes, windows: Sequence[int]) -> Mapping[int, float]:
@@ -66,6 +79,24 @@ class Index(Protocol):
     async def text(self, edition: int, begin: int, end: int) -> str:
         """Of the windows at these positions; empty when they have gone."""
         ...
+
+
+class Moves(Protocol):
+    """What an index beside the database does not know yet; see `checkpoints/outbox.py`."""
+
+    async def take(self, least: int) -> Move | None: ...
+
+    async def vectors(self, move: Move, beyond: int, limit: int) -> Sequence[tuple[int, bytes]]: ...
+
+    async def done(self, move: Move) -> bool: ...
+
+    async def lives(self, store: int) -> bool: ...
+
+    async def held(self, scope: Scope, space: str) -> Sequence[Held]: ...
+
+    async def expected(self) -> Sequence[tuple[int, str, int]]: ...
+
+    async def anew(self, store: int | None = None) -> int: ...
 
 
 class Stores(Protocol):

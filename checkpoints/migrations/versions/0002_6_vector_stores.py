@@ -171,6 +171,8 @@ def _outbox() -> None:
         sa.Column("edition", sa.BigInteger, nullable=False),
         sa.Column("space", _TEXT, nullable=False),
         sa.Column("gone", sa.BigInteger, nullable=False),
+        # The process that is telling it.
+        sa.Column("worker", _TEXT),
         sqlite_autoincrement=True,
     )
     op.create_index("search_outbox_edition", "search_outbox", ["edition"])
