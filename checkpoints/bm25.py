@@ -5,6 +5,7 @@ Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and
 
 import math
 from collections.abc import Collection, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from checkpoints.database import Rows
@@ -20,12 +21,25 @@ if TYPE_CHECKING:
 _K1, _B = 1.2, 0.75
 #: A word that so great a part of the windows has says little, and costs most; where there is no other, so many count.
 _COMMON, _AT_LEAST = 0.5, 2
+#: So many windows are looked at for all words together, the rarest first.
+_MOST = 60_000
 #: Below so many windows nothing costs much.
 _FEW = 1000
 
 
+def telling(rows: Rows, lexicon: Lexicon, words: Collection[Sequence[str]], among: int) -> Collection[Sequence[str]]:
+    """Words that are worth what they cost, each as it stands in every store that is searched; `among` are the windows
+    of these, be they searched or not."""
+    if among < _FEW:
+        return words
+    spread = sorted((sum(lexicon.spread(rows, word) for word in each), each) for each in words)
+    rare = [(count, each) for count, each in spread if count <= _COMMON * among] or spread[:_AT_LEAST]
+    costs = accumulate(count for count, _ in rare)
+    return [each for nth, ((_, each), cost) in enumerate(zip(rare, costs, strict=True)) if not nth or cost <= _MOST]
+
+
 def scored(rows: Rows, lexicon: Lexicon, known: Known, words: Collection[Sequence[str]]) -> Lexical:
-    """`words`: each as it stands in every store that is searched."""
+    """`words` as `telling` has them."""
     import numpy as np
 
     total = len(known.ids)
@@ -34,21 +48,13 @@ def scored(rows: Rows, lexicon: Lexicon, known: Known, words: Collection[Sequenc
     scores = np.zeros(total)
     fraction = _K1 * (1 - _B + _B * known.lengths / max(1.0, float(known.lengths.mean())))
     ceiling = 0.0
-    for spellings in _telling(rows, lexicon, words, total):
+    for spellings in words:
         at, counts = _within(known, [pair for word in spellings for pair in lexicon.postings(rows, word)])
         weight = math.log(1 + (total - len(at) + 0.5) / (len(at) + 0.5))
         ceiling += weight * (_K1 + 1)
         scores[at] += weight * counts * (_K1 + 1) / (counts + fraction[at])
     hit = np.flatnonzero(scores)
     return Lexical(dict(zip(known.ids[hit].tolist(), scores[hit].tolist(), strict=True)), ceiling)
-
-
-def _telling(rows: Rows, lexicon: Lexicon, words: Collection[Sequence[str]], total: int) -> Collection[Sequence[str]]:
-    if total < _FEW:
-        return words
-    spread = [(sum(lexicon.spread(rows, word) for word in each), each) for each in words]
-    telling = [each for count, each in spread if count <= _COMMON * total]
-    return telling or [each for _, each in sorted(spread)[:_AT_LEAST]]
 
 
 def _within(known: Known, postings: Sequence[tuple[int, int]]) -> "tuple[Numbers, Numbers]":

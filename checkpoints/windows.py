@@ -111,8 +111,10 @@ class Windows:
         def work(rows: Rows) -> Lexical:
             found = rows.execute(sql, within.given).fetchall()
             known = self._editions.known(rows, [row[0] for row in found])
-            stores = sorted({row[1] for row in found})
-            return bm25.scored(rows, self._database.lexicon, known, [[f"{s}x{word}" for s in stores] for word in words])
+            stores, lexicon = sorted({row[1] for row in found}), self._database.lexicon
+            spelt = [[f"{store}x{word}" for store in stores] for word in words]
+            telling = bm25.telling(rows, lexicon, spelt, _windows(rows, stores))
+            return bm25.scored(rows, lexicon, known, telling)
 
         return await self._read(work)
 
@@ -190,6 +192,11 @@ class Windows:
 
     async def _write(self, work: Work[Any]) -> Any:
         return await asyncio.wrap_future(self._database.write(work))
+
+
+def _windows(rows: Rows, stores: Sequence[int]) -> int:
+    sql = f"SELECT CAST(COALESCE(SUM(windows), 0) AS BIGINT) FROM search_edition WHERE store IN ({_marks(stores)})"
+    return rows.execute(sql, stores).fetchone()[0]
 
 
 def _insert(rows: Rows, edition: int, position: int, window: Window) -> int:
