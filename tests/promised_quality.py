@@ -6,6 +6,10 @@ QUALITY = promises(
     "docs/retrieval-quality.md",
     """
     search.words            Words are found inflected, without accents, in scripts without spaces, in short texts.
+    search.filters          Filters mean the same in every database: all operators, nested, of missing and other types.
+    search.index.whole      A file is found whole or not at all, also while it is made anew; another owner finds none.
+    search.index.scores     Words are scored by BM25 and vectors by cosine, the same in every database.
+    search.index.swept      What no file names any more is swept, and nothing else.
     search.quality.words    By words alone, nDCG@10 is .93 or better in each of thirteen languages.
     search.quality.hybrid   Words and vectors together find more than either does.
     search.local.vectors    The local model makes vectors of length 1, the same of a text whatever stands beside it.
