@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 import orjson
 
-from nodes.documents.decoding import decoded
+from nodes.documents.formats import text
 from nodes.documents.known import Key, Known
 from nodes.documents.parsed import Document, Page, Parsed, Unreadable
 from nodes.documents.sniffing import format_of
@@ -24,6 +24,8 @@ _READING = str(Path(__file__).with_name("reading.py"))
 _GRACE_S = 2.0
 #: Of JSON, for a character of text.
 _BYTES_A_CHAR = 6
+#: Of text that is read here, sooner than a process starts. More of it would hold up everybody else.
+_SHORT_BYTES = 2**18
 _KILLED = -9
 _TIME_IS_UP = (_KILLED, -14, -24)
 _TEXTLESS = {
@@ -57,7 +59,7 @@ class Documents:
     async def parse(self, owner: str, document: Document, limit_chars: int) -> Parsed:
         """See `Parser`."""
         format = format_of(document)
-        if format == "text":
+        if format == "text" and len(document.content) <= _SHORT_BYTES:
             return await asyncio.to_thread(_plain, document.content, limit_chars)
         key = await asyncio.to_thread(Key.of, document.content, format, limit_chars)
         if known := self._known.get(key):
@@ -111,11 +113,8 @@ class Documents:
 
 
 def _plain(content: bytes, limit_chars: int) -> Parsed:
-    text = decoded(content)
-    if text is None:
-        raise Unreadable("is of a type that cannot be read: neither text nor a known kind of document.")
-    text = text.replace("\r\n", "\n")
-    return Parsed([Page("", text[:limit_chars])], len(text))
+    (page,) = text.pages(content)
+    return Parsed([Page("", page.text[:limit_chars])], len(page.text))
 
 
 @asynccontextmanager

@@ -44,9 +44,11 @@ class Ingestion:
                     await self._take()
                 except StoreUnavailable:
                     logger.info("Files wait to be made searchable until the database is there")
-                waiting = asyncio.ensure_future(news.wait())
-                await asyncio.wait([waiting, *self._working], timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED)
-                waiting.cancel()
+                waiting = asyncio.create_task(news.wait())
+                try:
+                    await asyncio.wait([waiting, *self._working], timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    waiting.cancel()
 
     async def _take(self) -> None:
         free = self._maker.bounds.files - len(self._working)
