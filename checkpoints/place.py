@@ -7,12 +7,12 @@ import orjson
 
 from graph.vector_stores import Place
 
-COLUMNS = (
-    "w.id, w.edition, w.position, s.id, f.file_id, f.filename, f.attributes, e.chunk_windows, e.shared_windows, "
-    "e.windows"
-)
+#: Of an edition and its file.
+COLUMNS = "e.number, s.id, f.file_id, f.filename, f.attributes, e.chunk_windows, e.shared_windows, e.windows"
 
 
-def place_of(row: Sequence[Any]) -> Place:
-    window, edition, position, store_id, file_id, filename, attributes, *rest = row
-    return Place(window, edition, position, store_id, file_id, filename, orjson.loads(attributes), *rest)
+def place_of(window: Sequence[Any], edition: Sequence[Any]) -> Place:
+    """`window`: its id, edition and position."""
+    _, store_id, file_id, filename, attributes, *rest = edition
+    id, number, position = window
+    return Place(id, number, position, store_id, file_id, filename, orjson.loads(attributes), *rest)

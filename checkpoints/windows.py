@@ -150,14 +150,18 @@ class Windows:
         return await self._read(work)
 
     async def places(self, scope: Scope, windows: Sequence[int]) -> Sequence[Place]:
-        # The plus keeps SQLite from going through all windows of the scope: these are few.
-        within = self._within(scope, "JOIN search_window w ON e.number = +w.edition")
+        within = self._within(scope)
 
         def work(rows: Rows) -> list[Place]:
             found = list[Place]()
             for ids in _in_turn(windows):
-                sql = f"SELECT {COLUMNS} {within.sql} AND w.id IN ({_marks(ids)})"
-                found += [place_of(row) for row in rows.execute(sql, (*within.given, *ids)).fetchall()]
+                # In two steps: planners would go through all windows of the scope, or once a file through these.
+                sql = f"SELECT id, edition, position FROM search_window WHERE id IN ({_marks(ids)})"
+                stand = rows.execute(sql, ids).fetchall()
+                numbers = sorted({edition for _, edition, _ in stand})
+                sql = f"SELECT {COLUMNS} {within.sql} AND e.number IN ({_marks(numbers)})"
+                editions = {row[0]: row for row in rows.execute(sql, (*within.given, *numbers)).fetchall()}
+                found += [place_of(window, editions[window[1]]) for window in stand if window[1] in editions]
             return found
 
         return await self._read(work)
