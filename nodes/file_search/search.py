@@ -75,7 +75,7 @@ class Search:
         best = sorted(lexical.scores, key=lambda window: -lexical.scores[window])[:_CANDIDATES]
         missing = [window for window in best if window not in cosines]
         cosines.update(await self._index.cosines(self._embedder.space, vector, missing))
-        return fused(lexical, cosines, ranking.weights)
+        return fused(lexical, cosines or None, ranking.weights)
 
     async def _nearest(self, scope: Scope, space: str, vector: bytes) -> Sequence[tuple[int, float]]:
         if self._neighbours and await self._index.count(scope) > self._exact_windows:

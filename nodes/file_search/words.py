@@ -25,6 +25,8 @@ _WEIGHTY = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL"})
 _KANA = 0.1
 #: Names and code are written in Latin letters everywhere: so many times the others makes a text Latin.
 _LATIN = 3
+#: Whose stems words have where nothing tells the language.
+_UNTOLD = "english"
 _SAMPLED = 400
 #: Words that are in nearly every paragraph of a language, and say little of what it is about.
 _COMMON: Mapping[str, str] = {
@@ -118,11 +120,12 @@ def words_of(text: str, languages: Collection[str]) -> list[str]:
 def asked_words(text: str, languages: Collection[str]) -> list[str]:
     """Those of a question, less the ones that are in every text, unless it has no others."""
     runs = _RUN.findall(_folded(text))
-    telling = [run for run in runs if not any(run in _STOPS.get(language, ()) for language in languages)]
+    telling = [run for run in runs if not any(run in _STOPS.get(language or _UNTOLD, ()) for language in languages)]
     return [stem for run in telling or runs for stem in _stems(run, tuple(languages))]
 
 
 def _stems(run: str, languages: tuple[str, ...]) -> tuple[str, ...]:
+    languages = tuple(language or _UNTOLD for language in languages) or (_UNTOLD,)
     return _remembered(run, languages) if len(run) <= _REMEMBERED else _made(run, languages)
 
 
@@ -141,7 +144,7 @@ def _made(run: str, languages: tuple[str, ...]) -> tuple[str, ...]:
 
 def _spaced(word: str, languages: tuple[str, ...]) -> Iterator[str]:
     if word and len(word) <= _LONGEST:
-        stems = [_stemmer(language).stemWord(word) if language in _STEMMED else word for language in languages or ("",)]
+        stems = [_stemmer(language).stemWord(word) if language in _STEMMED else word for language in languages]
         yield from dict.fromkeys(_bare(stem) for stem in stems)
 
 
