@@ -113,19 +113,22 @@ def _script(letter: str) -> str:
 
 def words_of(text: str, languages: Collection[str]) -> list[str]:
     """Every word in its order; one that has several stems in these languages stands there once for each."""
-    among = tuple(languages)
+    among = _told(languages)
     return [stem for run in _RUN.findall(_folded(text)) for stem in _stems(run, among)]
 
 
 def asked_words(text: str, languages: Collection[str]) -> list[str]:
     """Those of a question, less the ones that are in every text, unless it has no others."""
-    runs = _RUN.findall(_folded(text))
-    telling = [run for run in runs if not any(run in _STOPS.get(language or _UNTOLD, ()) for language in languages)]
-    return [stem for run in telling or runs for stem in _stems(run, tuple(languages))]
+    runs, among = _RUN.findall(_folded(text)), _told(languages)
+    telling = [run for run in runs if not any(run in _STOPS.get(language, ()) for language in among)]
+    return [stem for run in telling or runs for stem in _stems(run, among)]
+
+
+def _told(languages: Collection[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(language or _UNTOLD for language in languages)) or (_UNTOLD,)
 
 
 def _stems(run: str, languages: tuple[str, ...]) -> tuple[str, ...]:
-    languages = tuple(language or _UNTOLD for language in languages) or (_UNTOLD,)
     return _remembered(run, languages) if len(run) <= _REMEMBERED else _made(run, languages)
 
 
