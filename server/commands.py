@@ -13,7 +13,7 @@ import typer
 from server import flags, index_commands, mcp_commands, sandbox_commands
 from server.auth import check_reach
 from server.cli import COMMANDS
-from server.data import check_storage, make_directory, open_store
+from server.data import check_model, check_storage, make_directory, open_store
 from server.settings import BadSetting, Settings
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def serve(settings: Settings) -> None:
     make_directory(settings)
     check_workers(settings)
     check_storage(settings)
+    check_model(settings)
     with occupied(settings.database):
         asyncio.run(_check_store(settings))
         with _listen(settings) as listening:

@@ -40,6 +40,17 @@ def check_storage(settings: Settings) -> None:
             raise BadSetting(f"storage_url: {unusable}") from None
 
 
+def check_model(settings: Settings) -> None:
+    """Raises `BadSetting` when vectors are to be made by a model that is not there."""
+    if settings.file_search_embedding == "local":
+        from nodes.file_search.model import NoModel, model_in
+
+        try:
+            model_in(settings.directory)
+        except NoModel as missing:
+            raise BadSetting(f"file_search_embedding: {missing}") from None
+
+
 def make_directory(settings: Settings) -> None:
     try:
         settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -19,13 +19,15 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
+from openai import OpenAI
 
 from graph.errors import UpstreamError
 from nodes.file_search.local import LocalEmbedder
 from nodes.file_search.model import Archive, NoModel, fetch, model_in, place, take
+from tests.conftest import check_log
 from tests.contract import promise
 from tests.onnx_model import write_model
-from tests.process import ROOT
+from tests.process import ROOT, Server, free_port, run_module
 
 WORDS = {"bread": (3.0, 0.0), "loaf": (4.0, 3.0), "bee": (0.0, 2.0)}
 
@@ -113,6 +115,34 @@ def test_process_ends_with_a_server_that_was_killed(tmp_path: Path, given: Path)
     while Path(f"/proc/{process}").exists():
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+@promise("search.local.vectors")
+def test_server_finds_by_what_the_local_model_says(tmp_path: Path, given: Path) -> None:
+    made = run_module("server", "index", "model", str(given), "--data-dir", str(tmp_path / "kept"))
+    assert made.returncode == 0, made.stderr
+    ours = Server(tmp_path, None, "--file-search-embedding", "local", GRAPHNEXUS_DISCOVER="false").start()
+    client = OpenAI(base_url=ours.url, api_key="any", max_retries=0)
+    ids = [client.files.create(file=(f"{word}.txt", word.encode()), purpose="assistants").id for word in WORDS]
+    store = client.vector_stores.create(file_ids=ids)
+    while client.vector_stores.retrieve(store.id).status != "completed":
+        time.sleep(0.05)
+    page = client.vector_stores.search(store.id, query="loaf", max_num_results=2)
+    assert [hit.filename for hit in page.data] == ["loaf.txt", "bread.txt"]
+    assert page.data[1].score == pytest.approx(0.4)  # half of the cosine
+    (process,) = children(ours.pid)
+    assert ours.stop() == 0
+    assert not Path(f"/proc/{process}").exists()
+    check_log(ours.log())
+
+
+@promise("search.local.missing")
+def test_server_that_lacks_the_model_says_how_to_get_it(tmp_path: Path) -> None:
+    line = ("server", "serve", "--port", str(free_port()), "--data-dir", str(tmp_path))
+    ended = run_module(*line, "--file-search-embedding", "local", "--upstream", "http://127.0.0.1:9/v1")
+    assert ended.returncode == 2, ended.stderr
+    assert "graphnexus index model" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @promise("search.local.missing")
