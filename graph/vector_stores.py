@@ -100,6 +100,16 @@ class Job(NamedTuple):
     chunking: Chunking
 
 
+class Renewal(NamedTuple):
+    """A searchable file that gets vectors of another embedder."""
+
+    edition: int
+    store: int
+    #: The embedder its vectors are of; None without.
+    before: str | None
+    space: str
+
+
 class Window(NamedTuple):
     """What is indexed: about 200 tokens. The windows of a file, put together, are its text."""
 

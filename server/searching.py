@@ -10,6 +10,7 @@ from functools import partial
 from checkpoints import Store
 from checkpoints.ingestion import Ingestions
 from checkpoints.outbox import Outbox
+from checkpoints.renewals import Renewals
 from checkpoints.vector_files import VectorFiles
 from checkpoints.vector_stores import VectorStores
 from checkpoints.windows import Windows
@@ -26,6 +27,7 @@ from nodes.file_search.local import LocalEmbedder
 from nodes.file_search.making import Bounds, Maker
 from nodes.file_search.model import NoModel, model_in
 from nodes.file_search.port import Embedder, Index
+from nodes.file_search.renewing import Renewing
 from nodes.file_search.search import Search
 from nodes.upstreams.embeddings import UpstreamEmbedder
 from nodes.upstreams.registry import Registry
@@ -78,13 +80,14 @@ def searching(settings: Settings, store: Store, files: Files, parser: Parser, mo
     embedder, windows = _embedder(settings, models), Windows(store.database)
     bounds = Bounds(files=settings.file_search_files, chars=settings.file_search_file_chars)
     jobs = Ingestions(store.database, store.feed, store.workers.id)
+    renewing = Renewing(Renewals(store.database, store.workers.id), embedder) if embedder else None
     neighbours, draining = _beside(settings, store, windows) if embedder else (None, None)
     return Searching(
         stores=VectorStores(store.database),
         files=VectorFiles(store.database, store.feed),
         windows=windows,
         search=Search(windows, embedder, neighbours, settings.file_search_exact_windows),
-        ingestion=Ingestion(Maker(jobs, windows, files, parser, embedder, bounds)),
+        ingestion=Ingestion(Maker(jobs, windows, files, parser, embedder, bounds), renewing),
         embedder=embedder,
         draining=draining,
     )

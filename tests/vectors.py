@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from zlib import crc32
 
-_NUMBERS = 32
+NUMBERS = 32
 
 
 class Vectors:
@@ -55,9 +55,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _vector(text: str) -> list[float]:
-    numbers = [0.0] * _NUMBERS
+    numbers = [0.0] * NUMBERS
     for word in text.lower().split():
-        numbers[crc32(word.encode()) % _NUMBERS] += 1
+        numbers[crc32(word.encode()) % NUMBERS] += 1
     return numbers
 
 

@@ -57,12 +57,11 @@ class Cutter:
 
     async def cut(self, text: str, tokens: int) -> Sequence[Cut]:
         """Of at most `PIECE_CHARS`. Raises `CutterFailed`."""
-        order = orjson.dumps({"text": text, "tokens": tokens}) + b"\n"
-        async with self._turn:
-            for _ in range(_ATTEMPTS):
-                if (said := await self._asked(order)) is not None:
-                    return [Cut(*window) for window in said["windows"]]
-        raise CutterFailed("The process that cuts texts into windows ended twice.")
+        return [Cut(*window) for window in (await self._told({"text": text, "tokens": tokens}))["windows"]]
+
+    async def languages(self, windows: Sequence[str]) -> Sequence[str]:
+        """Of windows that follow one another. Raises `CutterFailed`."""
+        return (await self._told({"texts": windows}))["languages"]
 
     async def close(self) -> None:
         if self._process:
@@ -70,6 +69,14 @@ class Cutter:
                 self._process.kill()
             await self._process.wait()
             self._process = None
+
+    async def _told(self, order: Json) -> Json:
+        line = orjson.dumps(order) + b"\n"
+        async with self._turn:
+            for _ in range(_ATTEMPTS):
+                if (said := await self._asked(line)) is not None:
+                    return said
+        raise CutterFailed("The process that cuts texts into windows ended twice.")
 
     async def _asked(self, order: bytes) -> Json | None:
         """None when it has gone, or takes for ever."""

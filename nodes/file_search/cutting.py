@@ -1,7 +1,8 @@
 """Text → windows and their words; runs in a process of its own, for it would hold up everything else.
 
 `python cutting.py PARENT PATH...`: an order a line, `{"text", "tokens"}`; an answer a line, `{"windows"}`, each
-`[text, words, language]`. Put together they are the text. It ends when nothing was asked of it for a minute.
+`[text, words, language]`. Put together they are the text. Or `{"texts"}`, of windows: `{"languages"}`. It ends when
+nothing was asked of it for a minute.
 """
 
 import ctypes
@@ -37,19 +38,28 @@ def main() -> None:
         package.__path__ = [str(path)]
     while select.select([sys.stdin], [], [], _IDLE_S)[0] and (line := sys.stdin.buffer.readline()):
         order = json.loads(line)
-        sys.stdout.buffer.write(json.dumps(answer(order["text"], order["tokens"])).encode() + b"\n")
+        said = answer(order["text"], order["tokens"]) if "text" in order else {"languages": languages(order["texts"])}
+        sys.stdout.buffer.write(json.dumps(said).encode() + b"\n")
         sys.stdout.buffer.flush()
 
 
 def answer(text: str, tokens: int) -> dict[str, Any]:
-    from nodes.file_search.words import language_of, words_of
+    from nodes.file_search.words import words_of
 
-    windows, found = cut(text, tokens), list[tuple[str, list[str], str]]()
+    windows = cut(text, tokens)
+    told = zip(windows, languages(windows), strict=True)
+    return {"windows": [(window, words_of(window, [language]), language) for window, language in told]}
+
+
+def languages(windows: list[str]) -> list[str]:
+    """Of windows that follow one another."""
+    from nodes.file_search.words import language_of
+
+    found = list[str]()
     for at in range(0, len(windows), _TOGETHER):
         group = windows[at : at + _TOGETHER]
-        language = language_of("".join(group))
-        found += [(window, words_of(window, [language]), language) for window in group]
-    return {"windows": found}
+        found += [language_of("".join(group))] * len(group)
+    return found
 
 
 def cut(text: str, tokens: int) -> list[str]:

@@ -10,6 +10,7 @@ from graph.vector_stores import ErrorCode, Job
 from nodes.documents.parsed import Unreadable
 from nodes.file_search.cutter import Cutter, CutterFailed
 from nodes.file_search.making import Maker
+from nodes.file_search.renewing import Renewing
 
 logger = logging.getLogger(__name__)
 
@@ -18,8 +19,10 @@ _LOOK_S = 1.0
 
 
 class Ingestion:
-    def __init__(self, maker: Maker) -> None:
+    def __init__(self, maker: Maker, renewing: Renewing | None = None) -> None:
+        """`renewing`: of files that were made with another embedder."""
         self._maker = maker
+        self._renewing = renewing
         self._jobs = maker.jobs
         self._cutter = Cutter()
         self._working: set[asyncio.Task[None]] = set()
@@ -27,11 +30,13 @@ class Ingestion:
     @asynccontextmanager
     async def keeping(self) -> AsyncGenerator[None]:
         """Do it meanwhile; what is not done on the way out is left to others."""
-        task = asyncio.create_task(self._run(), name="ingestion")
+        tasks = [asyncio.create_task(self._run(), name="ingestion")]
+        if self._renewing:
+            tasks.append(asyncio.create_task(self._renewing.run(self._cutter), name="renewing"))
         try:
             yield
         finally:
-            for each in (working := [task, *self._working]):
+            for each in (working := [*tasks, *self._working]):
                 each.cancel()
             await asyncio.wait(working)
             await self._cutter.close()

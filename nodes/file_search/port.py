@@ -13,6 +13,7 @@ from graph.vector_stores import (
     Lexical,
     Move,
     Place,
+    Renewal,
     Scope,
     VectorStore,
     Window,
@@ -43,6 +44,28 @@ class Jobs(Protocol):
     async def leave(self, job: Job) -> None:
         """This process does not go on with it: another may begin at once."""
         ...
+
+
+class Renewals(Protocol):
+    """Searchable files with vectors of another embedder; see `checkpoints/renewals.py`."""
+
+    async def take(self, space: str) -> Renewal | None:
+        """A file whose vectors are not of this space, until this process dies or has let go of it."""
+        ...
+
+    async def texts(self, renewal: Renewal, beyond: int, limit: int) -> Sequence[tuple[int, str]]:
+        """Windows after the window `beyond`, in their order."""
+        ...
+
+    async def add(self, renewal: Renewal, vectors: Mapping[int, bytes]) -> None:
+        """Of windows; a second time does nothing. Raises `LeaseLost`."""
+        ...
+
+    async def complete(self, renewal: Renewal) -> None:
+        """The new vectors are those of the file. Raises `LeaseLost`."""
+        ...
+
+    async def leave(self, renewal: Renewal) -> None: ...
 
 
 class Index(Protocol):
