@@ -38,7 +38,7 @@ class Search:
     async def find(self, scope: Scope, queries: Sequence[str], ranking: Ranking, limit: int) -> Sequence[Passage]:
         """At most `limit`, the best first. Of several queries the best score of a passage counts."""
         languages = (await self._index.languages(scope))[:_LANGUAGES]
-        vectors = await self._vectors(queries, ranking)
+        vectors = await self._vectors(queries, languages, ranking)
         scores: dict[int, float] = {}
         for query, vector in zip(queries, vectors, strict=True):
             for window, score in (await self._scores(scope, query, vector, languages, ranking)).items():
@@ -48,11 +48,15 @@ class Search:
         kept = [chunk for chunk in chunks if chunk.score >= ranking.threshold]
         return await asyncio.gather(*map(self._passage, kept))
 
-    async def _vectors(self, queries: Sequence[str], ranking: Ranking) -> Sequence[bytes | None]:
-        """Of those that the embedder can read; when it cannot be asked, of none."""
+    async def _vectors(
+        self, queries: Sequence[str], languages: Sequence[str], ranking: Ranking
+    ) -> Sequence[bytes | None]:
+        """Of those that the embedder can read; when it cannot be asked, of none. What does not tell its language is
+        taken to be of the one that most texts are of."""
         nothing: list[bytes | None] = [None] * len(queries)
         known = self._embedder.languages if self._embedder else None
-        read = [at for at, query in enumerate(queries) if known is None or language_of(query) in (*known, "")]
+        most = next(iter(languages), "")
+        read = [at for at, query in enumerate(queries) if known is None or (language_of(query) or most) in (*known, "")]
         if self._embedder is None or not ranking.weights.embedding or not read:
             return nothing
         try:

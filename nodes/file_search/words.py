@@ -31,42 +31,59 @@ _SAMPLED = 400
 #: Words that are in nearly every paragraph of a language, and say little of what it is about.
 _COMMON: Mapping[str, str] = {
     "english": "the of and to in is that it was for on are with as be this which have from how what when does do "
-    "can a an by or at not has will should after you your i my we their there if than",
+    "can a an by or at not has will should after you your i my we their there if than why where who "
+    "whose would could must may many much often long while until because into about were been had did "
+    "its also no",
     "german": "der die und das ist nicht ein eine den von mit auf für dem sich des auch wird als wie was wann ich "
     "man in zu im zum zur bei nach oder wenn sind einer einem einen es er sie wir aus an darf muss kann "
-    "werden um",
+    "werden um warum wo wer welche welcher welchen welches weshalb ob dürfen müssen soll sollte dann "
+    "noch nur vor durch dass sein war waren haben habe hat wurde mein meine oft viel viele lange bis "
+    "damit",
     "french": "les des est dans que une pour qui sur pas par plus avec sont été cette aux ses le la de et un en "
-    "du au il elle ou on ne se sa son ce comment combien quand quel quelle faut je vous",
+    "du au il elle ou on ne se sa son ce comment combien quand quel quelle faut je vous pourquoi où "
+    "peut doit quels quelles tous mais comme leur était fait après avant sous entre jusqu'à mon ma mes "
+    "sans si ni chez n'est d'une d'un qu'il",
     "spanish": "los las del que una por con para como más pero sus este entre cuando sobre también el la de y un "
-    "en se su lo al es o no hay cómo cuánto cuándo qué puede si hasta después",
+    "en se su lo al es o no hay cómo cuánto cuándo qué puede si hasta después cuánta cuál dónde quién "
+    "debe deben puedo tiene tengo mi ya muy sin desde donde porque hacia fue era ser son está están "
+    "durante tras solo cada",
     "italian": "che della per una sono con non del dei nel alla anche gli dalla più essere come questo il la di e "
-    "un in lo le si è o quando quanto deve può se dopo nella delle",
+    "un in lo le si è o quando quanto deve può se dopo nella delle perché dove chi quale quali posso "
+    "devo mio ma fino prima senza tra fra ogni stato era dal sul sulla",
     "portuguese": "não uma que para com dos das mais como foi pelo ser são também seu pela quando o a de e um em "
-    "se no na os as ou quanto pode deve até depois",
+    "se no na os as ou quanto pode deve até depois porque onde quem qual quais posso devo meu mas "
+    "sem antes entre cada está foram era às aos",
     "dutch": "het een van en dat niet zijn voor met aan werd door ook naar wordt heeft bij de is in op te als of "
-    "om uit hoe wat wanneer kan moet ik men er deze",
+    "om uit hoe wat wanneer kan moet ik men er deze waarom waar wie welke moeten mag mijn maar tot "
+    "zonder tussen elke hun haar was waren nog alleen dan",
     "swedish": "och att det som för inte med har till den var ett från eller kan också en i på är av om när hur "
-    "vad ska man sedan",
+    "vad ska man sedan varför vem vilken vilka måste får min men utan innan efter mellan varje deras "
+    "bara där så sig",
     "danish": "og det er til af en ikke på med der var blev fra eller også efter havde i at som den et hvad "
-    "hvordan hvornår kan skal man",
+    "hvordan hvornår kan skal man hvorfor hvor hvem hvilken må min men uden før mellem hver deres kun "
+    "så sig",
     "norwegian": "og det er til av en ikke på med som var ble fra eller også etter hadde i at den et hva hvordan "
-    "når kan skal man",
+    "når kan skal man hvorfor hvor hvem hvilken må min men uten før mellom hver deres bare så seg",
     "finnish": "ja on ei se että oli hän mutta ovat kun myös tai joka kanssa sekä niin jos sen noin vain mitä "
-    "miten milloin kuinka voi pitää",
+    "miten milloin kuinka voi pitää sitä ne niitä niiden siihen siellä sillä joita jossa jonka joten "
+    "ennen jälkeen enää ellei eikä ilman kuin vielä olla mikä missä mistä mille miksi paljonko monenko "
+    "montako saako voiko pitääkö täytyykö onko riittääkö kaikki tulee täytyy jokainen",
     "hungarian": "és az egy hogy nem volt is meg csak mint vagy azonban között által után a van ha de mennyi "
-    "mikor hogyan lehet kell",
+    "mikor hogyan lehet kell miért hol ki melyik szabad még minden",
     "romanian": "și este că pentru din care mai într sunt fost după până prin lui această de la cu în o un să se "
-    "pe nu cum când cât poate",
+    "pe nu cum când cât poate unde cine trebuie fără înainte între fiecare doar foarte",
     "turkish": "ve bir bu için ile olarak olan daha çok gibi ancak tarafından sonra kadar da de ne en veya ise "
-    "değil mi mı mu her nasıl neden kaç hangi göre önce",
+    "değil mi mı mu her nasıl neden kaç hangi göre önce nerede kim hangisi zaman gerekir gerek mıyım "
+    "miyim olur ama kendi yalnızca ya",
     "polish": "nie się jest że na od przez dla jako oraz był które tym także roku w z i do po jak kiedy ile można "
-    "czy za lub gdy",
+    "czy za lub gdy dlaczego gdzie kto który która trzeba musi bez przed między każdy tylko bardzo są",
     "czech": "není že jako také byl která jeho podle nebo jsou které roce však byla pouze a v se na je s z do o "
-    "jak kdy kolik může po",
+    "jak kdy kolik může po proč kde kdo který musí bez před mezi každý jen velmi jsem",
     "indonesian": "yang dan dengan untuk dari pada ini adalah tidak dalam oleh sebagai juga akan di ke atau itu "
-    "bisa apa bagaimana berapa kapan",
+    "bisa apa bagaimana berapa kapan mengapa mana siapa harus boleh tanpa sebelum antara setiap "
+    "hanya sangat telah",
     "catalan": "els amb una per que és del com més però aquest entre quan també està el la de i un en es no quant "
-    "pot fins després",
+    "pot fins després què on qui quin cal deu sense abans cada només molt són",
 }  # fmt: skip
 _STEMMED: Collection[str] = frozenset(Stemmer.algorithms())  # pyright: ignore[reportUnknownArgumentType]
 _STOPS = {language: frozenset(words.split()) for language, words in _COMMON.items()}
