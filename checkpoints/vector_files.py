@@ -16,6 +16,8 @@ from graph.errors import NotFound
 from graph.ids import new_id
 from graph.vector_stores import Attributes, Batch, Chunking, Counts, FileStatus, StoreFile
 
+#: Files that come together are listed in their order.
+_APART_S = 1e-6
 #: What those watch who make files searchable.
 WAITING = "vector_store_file"
 _COLUMNS = (
@@ -174,11 +176,11 @@ class VectorFiles:
     def _attached(self, rows: Rows, owner: str, store_id: str, files: Sequence[Wanted]) -> int:
         store = _number(rows, owner, store_id)
         rows.execute(f"UPDATE vector_store SET used_at = {self._clock} WHERE number = ?", (store,))
-        for file in files:
+        for at, file in enumerate(files):
             filename = self._named(rows, owner, file.file_id)
             if filename is None:
                 raise unknown_file(file.file_id, "file_id")
-            self._put(rows, store, owner, filename, file)
+            self._put(rows, (store, owner, filename, at * _APART_S), file)
         return store
 
     def _named(self, rows: Rows, owner: str, file_id: str) -> str | None:
@@ -186,15 +188,17 @@ class VectorFiles:
         found = rows.execute(sql, (plain(file_id), owner)).fetchone()
         return found[0] if found else None
 
-    def _put(self, rows: Rows, store: int, owner: str, filename: str, file: Wanted) -> None:
+    def _put(self, rows: Rows, place: tuple[int, str, str, float], file: Wanted) -> None:
+        store, owner, filename, later_s = place
         sql = (
             "INSERT INTO vector_store_file (store, file_id, owner, filename, created_at, status, usage_bytes, "
-            f"attributes, chunk_tokens, chunk_overlap, tries) VALUES (?, ?, ?, ?, {self._clock}, 'in_progress', 0, "
+            f"attributes, chunk_tokens, chunk_overlap, tries) VALUES (?, ?, ?, ?, {self._clock} + ?, 'in_progress', 0, "
             "?, ?, ?, 0) ON CONFLICT (store, file_id) DO UPDATE SET status = excluded.status, error_code = NULL, "
             "error_message = NULL, attributes = excluded.attributes, chunk_tokens = excluded.chunk_tokens, "
             "chunk_overlap = excluded.chunk_overlap, making = NULL, worker = NULL, tries = 0"
         )
-        rows.execute(sql, (store, file.file_id, owner, filename, _json(file.attributes), *file.chunking))
+        said = (_json(file.attributes), *file.chunking)
+        rows.execute(sql, (store, file.file_id, owner, filename, later_s, *said))
         _note(rows, store, file.file_id, file.attributes)
 
     async def _read(self, work: Work[Any]) -> Any:

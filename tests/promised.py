@@ -14,6 +14,7 @@ from tests.promised_sandbox import SANDBOX
 from tests.promised_security import SECURITY
 from tests.promised_servers import SERVERS
 from tests.promised_shell import SHELL
+from tests.promised_vector_stores import CHROMA, FILE_SEARCH, VECTOR_STORES
 from tests.promised_ways import WAYS
 
 _STREAM = promises(
@@ -300,5 +301,5 @@ _MCP_OAUTH = promises(
 PROMISES: list[Promise] = [
     *_STREAM, *_RESPONSE, *_CHAIN, *_TOOLS, *_RESOURCES, *_ERRORS, *_WORLD, *_MCP, *_SEARCH, *_GAPS,
     *DURABLE, *SERVERS, *SECURITY, *QUALITY, *RUNNING, *SANDBOX, *WAYS, *CONTAINERS, *FILES, *CODE, *SHELL,
-    *_MCP_OAUTH, *INPUT_FILES, *INGESTION, *CITATIONS,
+    *_MCP_OAUTH, *INPUT_FILES, *INGESTION, *CITATIONS, *VECTOR_STORES, *FILE_SEARCH, *CHROMA,
 ]  # fmt: skip

@@ -23,6 +23,7 @@ from tests.answers import (
     together,
 )
 from tests.connection import Connection
+from tests.meanings import embedded
 
 __all__ = [
     "Answer",
@@ -172,6 +173,8 @@ class Upstream:
             match line.split()[:2]:
                 case ["POST", "/v1/chat/completions"]:
                     await self._chat(wire, headers, body)
+                case ["POST", "/v1/embeddings"]:
+                    await wire.json(*embedded(json.loads(body)))
                 case ["GET", "/v1/models"]:
                     await wire.json(200, {"object": "list", "data": self._models()})
                 case [_, path]:

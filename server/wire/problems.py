@@ -83,7 +83,8 @@ def _path(loc: tuple[int | str, ...], value: Any) -> list[int | str]:
     """The steps of `loc` that lead through the value; tags of unions, which pydantic puts between, are left out."""
     steps: list[int | str] = []
     for index, step in enumerate(loc):
-        if _leads_on(value, step):
+        tagged = index > 0 and loc[index - 1] == step  # a field may be called as the tag that stands before it
+        if _leads_on(value, step) or (tagged and isinstance(value, dict) and step in value):
             value = value[step]
         elif not (index == len(loc) - 1 and _is_missing(value, step)):
             continue
