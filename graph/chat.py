@@ -162,6 +162,15 @@ class Chat:
         call = ChatCall(item["id"], "code_interpreter", arguments)
         self._answered(call, logs or "(no output)", None, item.get("approval_request_id"))
 
+    def file_search_call(self, item: Item) -> None:
+        """As `mcp_call`; its results are there if the client had asked for them."""
+        if item.get("status") == "incomplete":
+            return
+        arguments = orjson.dumps({"queries": item.get("queries") or []}).decode()
+        passages = [f"[{one.get('filename')}]\n{one.get('text')}" for one in item.get("results") or ()]
+        call = ChatCall(item["id"], "file_search", arguments)
+        self._answered(call, "\n\n".join(passages) or "(what was found is not told again)", None, None)
+
     def _hosted(self, entry: Entry) -> None:
         call = entry.get("call") or {}
         said = ChatCall(entry["item"]["id"], call["name"], call["arguments"])
@@ -265,6 +274,7 @@ _TOLD: dict[str, Callable[[Chat, Item], None]] = {
     "compaction": Chat.compaction,
     "mcp_call": Chat.mcp_call,
     "code_interpreter_call": Chat.code_interpreter_call,
+    "file_search_call": Chat.file_search_call,
     "mcp_list_tools": Chat.listing,
     RESPONSE: Chat.approval,
 }

@@ -46,6 +46,9 @@ class Saying:
     def close(self) -> None:
         """The item that is open is done."""
         self._tell_rest()
+        self._end_item()
+
+    def _end_item(self) -> None:
         if self._item:
             self._entries.append({"item": self._item.close(**self._sealed()), "at": self._item.index})
         self._item = self._part = None
@@ -72,7 +75,7 @@ class Saying:
     def _begin(self, kind: str) -> Part:
         wanted = "reasoning" if kind == "reasoning_text" else "message"
         if self._item is None or self._item.item["type"] != wanted:
-            self.close()
+            self._end_item()
             zero: Json = {"type": wanted, "summary": []} if wanted == "reasoning" else {
                 "type": wanted, "status": "in_progress", "role": "assistant"
             }  # fmt: skip

@@ -84,7 +84,7 @@ def _path(loc: tuple[int | str, ...], value: Any) -> list[int | str]:
     steps: list[int | str] = []
     for index, step in enumerate(loc):
         tagged = index > 0 and loc[index - 1] == step  # a field may be called as the tag that stands before it
-        if _leads_on(value, step) or (tagged and isinstance(value, dict) and step in value):
+        if _leads_on(value, step, tagged=tagged):
             value = value[step]
         elif not (index == len(loc) - 1 and _is_missing(value, step)):
             continue
@@ -92,11 +92,12 @@ def _path(loc: tuple[int | str, ...], value: Any) -> list[int | str]:
     return steps
 
 
-def _leads_on(value: Any, step: int | str) -> bool:
-    """Whether `step` is a key or index of `value`, and not the tag by which its type was chosen."""
+def _leads_on(value: Any, step: int | str, *, tagged: bool = False) -> bool:
+    """Whether `step` is a key or index of `value`, and not the tag by which its type was chosen, which may be
+    behind us (`tagged`)."""
     if isinstance(value, list):
         return isinstance(step, int) and step < len(value)  # pyright: ignore[reportUnknownArgumentType]  # JSON
-    return isinstance(value, dict) and step in value and step != cast(Json, value).get("type")
+    return isinstance(value, dict) and step in value and (tagged or step != cast(Json, value).get("type"))
 
 
 def _is_missing(value: Any, step: int | str) -> bool:
