@@ -77,7 +77,7 @@ def test_documents_of_every_kind_become_searchable(client: OpenAI) -> None:
 
 @promise("ingestion.kinds")
 def test_windows_put_together_are_the_text(client: OpenAI) -> None:
-    text = prose(9_000) + "\n" * 60_000 + "漢字" * 700 + "x" * 3_000 + "\u2028ä\n "
+    text = prose(9_000) + "\n" * 120_000 + "漢字" * 700 + "x" * 3_000 + "\u2028ä\n "
     store_id, ids = put(client, {"long.txt": text.encode()})
     file = settled(client, store_id)[ids["long.txt"]]
     assert text_of(client, store_id, file.id) == text

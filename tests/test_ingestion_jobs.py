@@ -99,9 +99,12 @@ async def test_who_lost_a_file_cannot_write_it_nor_end_it(shelf: Shelf) -> None:
 
 
 @promise("ingestion.fenced")
-async def test_two_that_look_at_once_take_different_files(shelf: Shelf) -> None:
+async def test_two_that_look_at_once_take_different_files(name: str, tmp_path: Path, shelf: Shelf) -> None:
     await shelf.holds("ann", *[b"x"] * 12)
-    taken = await asyncio.gather(*(jobs.take(2) for jobs in (shelf.jobs, shelf.jobs, shelf.jobs)))
+    async with STORES[name](place_of(name, tmp_path / "store.db")) as second:
+        await second.workers.beat()
+        theirs = Ingestions(second.database, second.feed, second.workers.id)
+        taken = await asyncio.gather(*(jobs.take(2) for _ in range(5) for jobs in (shelf.jobs, theirs)))
     keys = [job.file_id for jobs in taken for job in jobs]
     assert len(keys) == len(set(keys))
     assert await _editions(shelf) == len(keys)
