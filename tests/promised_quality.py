@@ -12,6 +12,7 @@ QUALITY = promises(
     search.index.swept      What no file names any more is swept, and nothing else.
     search.quality.words    By words alone, nDCG@10 is .93 or better in each of thirteen languages.
     search.quality.hybrid   Words and vectors together find more than either does.
+    search.quality.foreign  An embedder has no say on languages that it does not know.
     search.local.vectors    The local model makes vectors of length 1, the same of a text whatever stands beside it.
     search.local.process    It runs in a process that ends with the server, and is started again when it has died.
     search.local.installed  The local model is fetched and its digest checked, or taken from a file; whole, or not.
