@@ -62,14 +62,14 @@ class Ingestions:
             "UPDATE vector_store_file AS f SET making = ?, worker = ?, tries = tries + 1 "
             f"WHERE f.store = ? AND f.file_id = ? AND f.status = 'in_progress' AND {_FREE} "
             "RETURNING owner, filename, chunk_tokens, chunk_overlap, "
-            "(SELECT id FROM vector_store WHERE number = store)"
+            "(SELECT id FROM vector_store WHERE number = store), edition IS NOT NULL"
         )
         found = rows.execute(sql, (edition, self._worker, store, file_id)).fetchone()
         if found is None:  # another was faster
             rows.execute("DELETE FROM search_edition WHERE number = ?", (edition,))
             return None
-        owner, filename, tokens, overlap, store_id = found
-        return Job(edition, owner, store_id, store, file_id, filename, Chunking(tokens, overlap))
+        owner, filename, tokens, overlap, store_id, again = found
+        return Job(edition, owner, store_id, store, file_id, filename, Chunking(tokens, overlap), bool(again))
 
     async def wanted(self, job: Job) -> bool:
         sql = f"SELECT 1 FROM vector_store_file WHERE {_MINE}"

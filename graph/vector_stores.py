@@ -98,6 +98,8 @@ class Job(NamedTuple):
     file_id: str
     filename: str
     chunking: Chunking
+    #: Whether searches find what was made of it before.
+    again: bool = False
 
 
 class Renewal(NamedTuple):
@@ -149,6 +151,15 @@ class Held(NamedTuple):
     store: int
     edition: int
     waiting: bool
+
+
+class Told(NamedTuple):
+    """What an index beside the database should have."""
+
+    store: int
+    space: str
+    #: Of which each has a vector, or none.
+    windows: int
 
 
 # ---------------------------------------------------------------- searching them

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from checkpoints import Store
@@ -34,6 +34,8 @@ from nodes.upstreams.registry import Registry
 from server.settings import BadSetting, Settings
 
 _LOCAL = "local"
+#: What is removed within this time is swept together.
+_GATHER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Searching:
     ingestion: Ingestion
     embedder: Embedder | None
     draining: Draining | None
-    _stale: asyncio.Event = field(default_factory=asyncio.Event)
+    _stale: asyncio.Event
 
     @asynccontextmanager
     async def keeping(self) -> AsyncGenerator[None]:
@@ -66,6 +68,7 @@ class Searching:
 
     async def _sweep(self) -> None:
         while await self._stale.wait():
+            await asyncio.sleep(_GATHER_S)
             self._stale.clear()
             with suppress(StoreUnavailable):
                 await self.windows.sweep()
@@ -80,6 +83,8 @@ def searching(settings: Settings, store: Store, files: Files, parser: Parser, mo
     embedder, windows = _embedder(settings, models), Windows(store.database)
     bounds = Bounds(files=settings.file_search_files, chars=settings.file_search_file_chars)
     jobs = Ingestions(store.database, store.feed, store.workers.id)
+    stale = asyncio.Event()
+    stale.set()  # by processes that died
     renewing = Renewing(Renewals(store.database, store.workers.id), embedder) if embedder else None
     neighbours, draining = _beside(settings, store, windows) if embedder else (None, None)
     return Searching(
@@ -87,9 +92,10 @@ def searching(settings: Settings, store: Store, files: Files, parser: Parser, mo
         files=VectorFiles(store.database, store.feed),
         windows=windows,
         search=Search(windows, embedder, neighbours, settings.file_search_exact_windows),
-        ingestion=Ingestion(Maker(jobs, windows, files, parser, embedder, bounds), renewing),
+        ingestion=Ingestion(Maker(jobs, windows, files, parser, embedder, bounds), renewing, stale.set),
         embedder=embedder,
         draining=draining,
+        _stale=stale,
     )
 
 

@@ -1,11 +1,16 @@
 """Files put into vector stores, as tests put them there and look at what became of them."""
 
+import sqlite3
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from openai import OpenAI
 from openai.types.vector_stores import VectorStoreFile
+
+from tests.process import Server
 
 Contents = Mapping[str, bytes]
 
@@ -39,6 +44,12 @@ def text_of(client: OpenAI, store_id: str, file_id: str) -> str:
 def found(client: OpenAI, store_id: str, query: str) -> list[str]:
     """Names of files, the best first."""
     return [hit.filename for hit in client.vector_stores.search(store_id, query=query)]
+
+
+def rows(server: Server, sql: str) -> list[Any]:
+    """What is in the database of a server that is alone."""
+    with closing(sqlite3.connect(server.data_dir / "kept" / "graphnexus.db")) as database:
+        return database.execute(sql).fetchall()
 
 
 def prose(words: int, seed: str = "w") -> str:

@@ -13,7 +13,7 @@ from tests import documents
 from tests.conftest import TIMEOUT_S
 from tests.contract import promise
 from tests.documents import TRAVELLED
-from tests.ingesting import Contents, children, found, prose, put, settled, text_of, uploaded
+from tests.ingesting import Contents, children, found, prose, put, rows, settled, text_of, uploaded
 from tests.process import Server
 from tests.told import eventually
 from tests.upstream import Upstream
@@ -130,7 +130,7 @@ def test_a_child_that_is_killed_is_replaced(strict: Server, confined: OpenAI) ->
 
 
 @promise("ingestion.again")
-def test_a_file_that_is_put_there_again_is_found_all_the_while(client: OpenAI) -> None:
+def test_a_file_that_is_put_there_again_is_found_all_the_while(server: Server, client: OpenAI) -> None:
     store_id, ids = put(client, {"again.txt": prose(20_000, "once").encode()})
     settled(client, store_id)
     before = text_of(client, store_id, ids["again.txt"])
@@ -145,6 +145,8 @@ def test_a_file_that_is_put_there_again_is_found_all_the_while(client: OpenAI) -
         assert found(client, store_id, "once7")
     assert client.vector_stores.retrieve(store_id).file_counts.total == 1
     assert text_of(client, store_id, ids["again.txt"]) == before
+    stored = "SELECT COUNT(*) FROM search_edition e JOIN vector_store s ON s.number = e.store WHERE s.id = '{}'"
+    eventually(lambda: 1 / (rows(server, stored.format(store_id))[0][0] == 1), ZeroDivisionError)
     (hit, *_) = client.vector_stores.search(store_id, query="once7")
     assert hit.attributes == {"nth": 2} and len(hit.content[0].text) < 1_500
 

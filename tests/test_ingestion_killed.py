@@ -1,11 +1,8 @@
 """Servers die over files, at every stage of making them searchable; others go on. What is wanted comes, once."""
 
-import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -14,7 +11,7 @@ from openai import OpenAI
 from tests import documents
 from tests.conftest import check_log
 from tests.contract import promise
-from tests.ingesting import children, prose, put, settled, text_of, uploaded
+from tests.ingesting import children, prose, put, rows, settled, text_of, uploaded
 from tests.postgres import url_of
 from tests.process import Server
 from tests.told import eventually
@@ -36,11 +33,6 @@ def embedded(path: Path, vectors: Vectors, **environment: str) -> Server:
 
 def bound(server: Server) -> OpenAI:
     return OpenAI(base_url=server.url, api_key="sk-test", max_retries=0)
-
-
-def rows(server: Server, sql: str) -> list[Any]:
-    with closing(sqlite3.connect(server.data_dir / "kept" / "graphnexus.db")) as database:
-        return database.execute(sql).fetchall()
 
 
 @promise("ingestion.killed", "ingestion.given_up")
@@ -70,6 +62,7 @@ def test_a_server_that_is_killed_at_any_stage_loses_nothing_and_makes_nothing_tw
         assert text_of(client, store_id, ids["long.pdf"]).count("stands on") == 1500
         hits = client.vector_stores.search(store_id, query="w77", max_num_results=50)
         assert len([hit for hit in hits.data if "w77 stands in" in hit.content[0].text]) == 1
+    eventually(lambda: 1 / (rows(ours, "SELECT COUNT(*) FROM search_edition")[0][0] == 2), ZeroDivisionError)
     assert ours.stop() == 0
     check_log(ours.log())
 

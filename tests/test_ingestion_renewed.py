@@ -8,9 +8,8 @@ from openai import OpenAI
 
 from tests.conftest import check_log
 from tests.contract import promise
-from tests.ingesting import found, prose, put, settled
+from tests.ingesting import found, prose, put, rows, settled
 from tests.process import Server
-from tests.test_ingestion_killed import rows
 from tests.told import eventually
 from tests.vectors import NUMBERS, Vectors, embedding
 

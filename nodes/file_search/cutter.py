@@ -21,7 +21,8 @@ _WINDOW_TOKENS = 200
 PIECE_CHARS = 50_000
 _LINE_BYTES = 64 * 2**20
 _PATIENCE_S = 60.0
-_ATTEMPTS = 2
+#: Of which one may find that the process has ended for want of work.
+_ATTEMPTS = 3
 
 
 class Cut(NamedTuple):
@@ -47,7 +48,7 @@ class Shape(NamedTuple):
 
 
 class CutterFailed(Exception):
-    """The process did not come to its end, twice."""
+    """The process ended before it had answered, again and again."""
 
 
 class Cutter:
@@ -76,7 +77,7 @@ class Cutter:
             for _ in range(_ATTEMPTS):
                 if (said := await self._asked(line)) is not None:
                     return said
-        raise CutterFailed("The process that cuts texts into windows ended twice.")
+        raise CutterFailed("The process that cuts texts into windows ended several times.")
 
     async def _asked(self, order: bytes) -> Json | None:
         """None when it has gone, or takes for ever."""
@@ -86,7 +87,7 @@ class Cutter:
                 into, out = cast(asyncio.StreamWriter, process.stdin), cast(asyncio.StreamReader, process.stdout)
                 into.write(order)
                 await into.drain()
-                if line := await out.readline():
+                if (line := await out.readline()).endswith(b"\n"):  # else it died in the midst of it
                     return orjson.loads(line)
         except (OSError, TimeoutError):
             pass

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from graph.errors import LeaseLost, NotFound, StoreUnavailable, UpstreamError
@@ -19,10 +19,14 @@ _LOOK_S = 1.0
 
 
 class Ingestion:
-    def __init__(self, maker: Maker, renewing: Renewing | None = None) -> None:
-        """`renewing`: of files that were made with another embedder."""
+    def __init__(
+        self, maker: Maker, renewing: Renewing | None = None, stale: Callable[[], None] = lambda: None
+    ) -> None:
+        """`renewing`: of files that were made with another embedder; `stale` is called when windows are there that
+        nobody finds any more."""
         self._maker = maker
         self._renewing = renewing
+        self._stale = stale
         self._jobs = maker.jobs
         self._cutter = Cutter()
         self._working: set[asyncio.Task[None]] = set()
@@ -66,6 +70,8 @@ class Ingestion:
         try:
             if failed := await self._made(job):
                 await self._jobs.fail(job, *failed)
+            if failed or job.again:
+                self._stale()
         except asyncio.CancelledError:
             with suppress(StoreUnavailable):  # whose lease ends with this process
                 await asyncio.shield(self._jobs.leave(job))
@@ -80,7 +86,8 @@ class Ingestion:
         """It is wanted no more, or is to be begun again: this process lives on, and so its lease would."""
         while True:
             try:
-                return await self._jobs.leave(job)
+                await self._jobs.leave(job)
+                return self._stale()
             except StoreUnavailable:
                 await asyncio.sleep(_LOOK_S)
 
