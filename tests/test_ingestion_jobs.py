@@ -1,7 +1,7 @@
 """Who makes which file searchable, and when: rows held in the hand, on every store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +15,12 @@ from checkpoints.vector_files import VectorFiles, Wanted
 from checkpoints.vector_stores import Draft, VectorStores
 from checkpoints.windows import Windows
 from graph.errors import LeaseLost
-from graph.vector_stores import Edition, StoreFile, Window
+from graph.vector_stores import Edition, Place, Scope, StoreFile, Window
 from nodes.documents.parser import Documents
+from nodes.file_search.fusion import Ranking
 from nodes.file_search.ingestion import Ingestion
 from nodes.file_search.making import Bounds, Maker
+from nodes.file_search.search import Search
 from tests.contract import promise
 from tests.ingesting import prose
 from tests.store_graph import place_of
@@ -121,6 +123,33 @@ async def test_what_was_left_was_not_tried(shelf: Shelf) -> None:
     assert not await shelf.jobs.take(1)
     found = await shelf.file("ann", id)
     assert (found.status, found.error_code) == ("failed", "server_error")
+
+
+class Turning(Windows):
+    """While a search is on its way, a file is made anew."""
+
+    turn: Callable[[], Awaitable[object]] | None = None
+
+    async def places(self, scope: Scope, windows: Sequence[int]) -> Sequence[Place]:
+        if turn := self.turn:
+            self.turn = None
+            await turn()
+        return await super().places(scope, windows)
+
+
+@promise("ingestion.again")
+async def test_a_search_finds_a_file_that_is_made_anew_in_the_midst_of_it(shelf: Shelf) -> None:
+    (id,) = await shelf.holds("ann", b"bread")
+    windows = Turning(shelf.store.database)
+    (job,) = await shelf.jobs.take(1)
+    await windows.add(job, 0, [Window("bread", ["bread"])], None)
+    await shelf.jobs.complete(job, ALL_IN)
+    await VectorFiles(shelf.store.database, shelf.store.feed).attach("ann", "vs_ann", [Wanted(id, {})])
+    (again,) = await shelf.jobs.take(1)
+    await windows.add(again, 0, [Window("more bread", ["more", "bread"])], None)
+    windows.turn = lambda: shelf.jobs.complete(again, ALL_IN)
+    (hit,) = await Search(windows).find(Scope("ann", ["vs_ann"]), ["bread"], Ranking(), 5)
+    assert hit.text == "more bread"
 
 
 async def _editions(shelf: Shelf) -> int:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from graph.errors import UpstreamError
-from graph.vector_stores import Passage, Scope
+from graph.vector_stores import Passage, Place, Scope
 from nodes.file_search.chunks import Chunk, chosen
 from nodes.file_search.fusion import Ranking, fused
 from nodes.file_search.port import Embedder, Index, Neighbours
@@ -15,6 +15,10 @@ logger = logging.getLogger(__name__)
 
 #: Windows that words and vectors each may bring.
 _CANDIDATES = 300
+#: Windows that are looked up.
+_BEST = 2 * _CANDIDATES
+#: Of a question: more are not looked up.
+_WORDS = 100
 #: Languages of a scope in which the words of a question are stemmed.
 _LANGUAGES = 6
 
@@ -39,14 +43,27 @@ class Search:
         """At most `limit`, the best first. Of several queries the best score of a passage counts."""
         languages = (await self._index.languages(scope))[:_LANGUAGES]
         vectors = await self._vectors(queries, languages, ranking)
+        scores, places = await self._looked(scope, queries, vectors, languages, ranking)
+        if len(places) < min(len(scores), _BEST):  # a file was made anew meanwhile: its windows are others now
+            scores, places = await self._looked(scope, queries, vectors, languages, ranking)
+        kept = [chunk for chunk in chosen(places, scores, limit) if chunk.score >= ranking.threshold]
+        return await asyncio.gather(*map(self._passage, kept))
+
+    async def _looked(
+        self,
+        scope: Scope,
+        queries: Sequence[str],
+        vectors: Sequence[bytes | None],
+        languages: Sequence[str],
+        ranking: Ranking,
+    ) -> tuple[Mapping[int, float], Sequence[Place]]:
+        """Scores of windows, and where the best of them are."""
         scores: dict[int, float] = {}
         for query, vector in zip(queries, vectors, strict=True):
             for window, score in (await self._scores(scope, query, vector, languages, ranking)).items():
                 scores[window] = max(score, scores.get(window, 0.0))
-        best = sorted(scores, key=lambda window: (-scores[window], window))[: 2 * _CANDIDATES]
-        chunks = chosen(await self._index.places(scope, best), scores, limit)
-        kept = [chunk for chunk in chunks if chunk.score >= ranking.threshold]
-        return await asyncio.gather(*map(self._passage, kept))
+        best = sorted(scores, key=lambda window: (-scores[window], window))[:_BEST]
+        return scores, await self._index.places(scope, best)
 
     async def _vectors(
         self, queries: Sequence[str], languages: Sequence[str], ranking: Ranking
@@ -71,7 +88,7 @@ class Search:
     async def _scores(
         self, scope: Scope, query: str, vector: bytes | None, languages: Sequence[str], ranking: Ranking
     ) -> Mapping[int, float]:
-        words = set(asked_words(query, languages or [language_of(query)]))
+        words = list(dict.fromkeys(asked_words(query, languages or [language_of(query)])))[:_WORDS]
         lexical = await self._index.lexical(scope, words)
         if vector is None or self._embedder is None:
             return fused(lexical, None, ranking.weights)
