@@ -9,6 +9,7 @@ gone with its row. What no row names is swept.
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -28,8 +29,8 @@ from graph.vector_stores import Job, Lexical, Place, Scope, Window
 _MANY = 500
 #: Vectors held in memory at once.
 _HELD = 10_000
-#: Windows that are deleted at once.
-_SWEPT = 200
+#: Windows that are deleted at once, and editions that are looked for at once.
+_SWEPT, _LISTED = 200, 100
 _DEAD = (
     "NOT EXISTS (SELECT 1 FROM vector_store_file f WHERE f.edition = e.number OR (f.making = e.number "
     "AND f.store = e.store AND f.file_id = e.file_id)) "
@@ -63,31 +64,34 @@ class Windows:
 
     async def sweep(self) -> int:
         """Forget what no file's row names any more, a little at a time; the number of editions that went."""
-        count = 0
-        while (done := await self._write(self._swept)) is not None:
-            count += done
+        sql, count = f"SELECT e.number FROM search_edition e WHERE {_DEAD} ORDER BY e.number LIMIT {_LISTED}", 0
+        while dead := await self._read(lambda rows: rows.execute(sql).fetchall()):
+            for (number,) in dead:
+                more = True
+                while more:
+                    more = await self._write(partial(self._swept, number))
+                count += more is not None
         return count
 
-    def _swept(self, rows: Rows) -> int | None:
-        """1 when an edition is gone, 0 when some of it is, None when there is none."""
-        found = rows.execute(
-            f"SELECT e.number, e.store, e.space FROM search_edition e WHERE {_DEAD} LIMIT 1"
-        ).fetchone()
+    def _swept(self, number: int, rows: Rows) -> bool | None:
+        """Whether there is more of it; None when it was none to be swept."""
+        sql = f"SELECT e.store, e.space FROM search_edition e WHERE e.number = ? AND {_DEAD}"
+        found = rows.execute(sql, (number,)).fetchone()
         if found is None:
             return None
-        edition, store, space = found
         sql = f"SELECT id FROM search_window WHERE edition = ? LIMIT {_SWEPT}"
-        ids = [id for (id,) in rows.execute(sql, (edition,)).fetchall()]
-        if not ids:
-            rows.execute("DELETE FROM search_edition WHERE number = ?", (edition,))
-            if space:
-                forget(rows, store, edition, space)
-            return 1
-        self._database.lexicon.remove(rows, ids)
-        marks = _marks(ids)
-        rows.execute(f'DELETE FROM search_vector WHERE edition = ? AND "window" IN ({marks})', (edition, *ids))
-        rows.execute(f"DELETE FROM search_window WHERE id IN ({marks})", ids)
-        return 0
+        ids = [id for (id,) in rows.execute(sql, (number,)).fetchall()]
+        if ids:
+            self._database.lexicon.remove(rows, ids)
+            marks = _marks(ids)
+            rows.execute(f'DELETE FROM search_vector WHERE edition = ? AND "window" IN ({marks})', (number, *ids))
+            rows.execute(f"DELETE FROM search_window WHERE id IN ({marks})", ids)
+            return True
+        store, space = found
+        rows.execute("DELETE FROM search_edition WHERE number = ?", (number,))
+        if space:
+            forget(rows, store, number, space)
+        return False
 
     # ------------------------------------------------------------ found
 
