@@ -30,7 +30,7 @@ _MANY = 500
 #: Vectors held in memory at once.
 _HELD = 10_000
 #: Windows that are deleted at once, and editions that are looked for at once.
-_SWEPT, _LISTED = 200, 100
+_SWEPT, _LISTED = 100, 100
 _DEAD = (
     "NOT EXISTS (SELECT 1 FROM vector_store_file f WHERE f.edition = e.number OR (f.making = e.number "
     "AND f.store = e.store AND f.file_id = e.file_id)) "

@@ -7,6 +7,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from evals.retrieval import BAR, texts
+from evals.retrieval.__main__ import Row, missed
 from evals.retrieval.asking import WAYS, shelved
 from evals.retrieval.figures import figures
 from tests.contract import promise
@@ -66,3 +67,20 @@ async def test_embedder_has_no_say_on_languages_it_does_not_know(understanding: 
     client = AsyncOpenAI(base_url=understanding.url, api_key="any", max_retries=0)
     async with client, shelved(client, "finnish", passages) as shelf:
         assert await shelf.ranks(WAYS["hybrid"], asked) == await shelf.ranks(WAYS["lexical"], asked)
+
+
+@promise("search.quality.words")
+def test_bars_that_are_missed_are_named() -> None:
+    good, bad = figures([1] * 9 + [2]), figures([1, 2, None, 11])
+    rows = [
+        Row("thai", "question", "lexical", good),
+        Row("hindi", "question", "lexical", bad),
+        Row("hindi", "question", "hybrid", bad),
+        Row("english", "both", "lexical", bad),
+        Row("english", "both", "hybrid", good),
+        Row("english", "both", "embeddings", good),
+    ]
+    assert (good.first, bad.found) == (0.9, 0.5)
+    assert bad.ndcg == pytest.approx(0.4077, abs=0.001)
+    assert [line.split(":")[0] for line in missed(rows)] == ["hindi", "english"]
+    assert list(missed(rows))[1].endswith("not above embeddings 0.963")
