@@ -3,7 +3,7 @@
 from graph.attachments import Attachments
 from graph.files import Files
 from nodes.documents.parser import Confines, Documents
-from nodes.documents.resolver import Resolver, Telling
+from nodes.documents.resolver import LongFiles, Resolver, Telling
 from nodes.documents.sources import Sources
 from nodes.fetching import Extent, Fetcher
 from nodes.reach import Reach
@@ -15,7 +15,7 @@ def documents_of(settings: Settings) -> Documents:
     return Documents(Confines(settings.document_timeout_s, settings.document_memory_bytes))
 
 
-def attachments_of(settings: Settings, files: Files, documents: Documents, alone: bool) -> Attachments:
+def attachments_of(settings: Settings, files: Files, documents: Documents, long: LongFiles, alone: bool) -> Attachments:
     """`alone`: only this machine can reach the server, and without a key."""
     private = settings.fetch_allow_private
     reach = Reach(alone and private is None, bool(private), settings.fetch_allowed_hosts)
@@ -24,7 +24,8 @@ def attachments_of(settings: Settings, files: Files, documents: Documents, alone
         files=settings.input_files,
         image_urls=settings.image_urls,
         limit_bytes=settings.input_bytes,
+        search_chars=settings.input_search_chars,
         file_chars=settings.input_file_chars,
         limit_chars=settings.input_chars,
     )
-    return Resolver(Sources(files, fetcher), documents, telling)
+    return Resolver(Sources(files, fetcher), documents, telling, long)

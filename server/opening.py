@@ -32,6 +32,7 @@ from server.containing import Containing, containing
 from server.health import Health
 from server.house import House
 from server.keeper import Keeper, Pulse
+from server.long_files import LongFiles
 from server.metrics import Metrics, Numbers
 from server.operations import Operations
 from server.searching import Searching, searching
@@ -81,7 +82,10 @@ async def _works(settings: Settings, store: Store, metrics: Metrics) -> _Works:
     alone = await _alone(settings, store)
     tools = _tools(settings, _premises(settings, store, alone, inside, found))
     runner = Runner(StoredArchive(store, metrics.kept), models, tools, seal_of(settings), _limits(settings))
-    runner.meter, runner.attachments = metrics, attachments_of(settings, kept.files, documents, alone)
+    runner.meter, runner.attachments = (
+        metrics,
+        attachments_of(settings, kept.files, documents, LongFiles(found.stores, found.files), alone),
+    )
     background, engine = Background(runner), _engine(settings, store)
     keeper = Keeper(store, runner, background, engine, _webhooks(settings), _pulse(settings))
     return _Works(kept, models, inside, found, tools, runner, background, engine, keeper)

@@ -218,3 +218,31 @@ def test_what_shares_no_word_is_found_by_what_it_means(
         store = client.vector_stores.create().id
         assert client.vector_stores.search(store, query="hound").data == []
         assert "words alone" in away.log()
+
+
+# ---------------------------------------------------------------- long files
+
+
+@promise("file_search.long")
+def test_a_file_too_long_to_be_told_is_searched(
+    start_server: StartServer, recorder: Recorder, script: Script, model: str
+) -> None:
+    with client_of(start_server(GRAPHNEXUS_INPUT_SEARCH_CHARS="5000"), recorder) as client:
+        text = "\n\n".join(f"Chapter {at} tells of thing{at} and what became of it." for at in range(400))
+        file = client.files.create(file=("long.txt", text.encode()), purpose="user_data")
+        script.will(searches("thing399"), says("It did well【1】."), says("As I said."))
+        asked: Any = [
+            {"role": "user", "content": [
+                {"type": "input_file", "file_id": file.id}, {"type": "input_text", "text": "And thing399?"}
+            ]}
+        ]  # fmt: skip
+        made = client.responses.create(model=model, input=asked)
+        assert "thing399" in told(script)
+        said = "".join(message["content"] for message in script.seen[0].messages)
+        assert "Chapter 0 tells" in said and "Chapter 399" not in said and "file_search" in said
+        assert [item.type for item in made.output] == ["file_search_call", "message"]
+        message: Any = made.output[-1]
+        assert message.content[0].annotations[0].file_id == file.id
+        client.responses.create(model=model, input="Really?", previous_response_id=made.id)
+        assert script.last.body["tools"][0]["function"]["name"] == "file_search", "it goes on to be searched"
+        assert [store.name for store in client.vector_stores.list()] == ["long.txt"]

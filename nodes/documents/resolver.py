@@ -43,9 +43,9 @@ class Telling:
 
 
 class LongFiles(Protocol):
-    """Where files that are too long to be told become searchable."""
+    """Where kept files that are too long to be told become searchable; what a request itself brings is not kept."""
 
-    async def searchable(self, owner: str, document: Document, file_id: str | None) -> Json | None:
+    async def searchable(self, owner: str, file_id: str, filename: str) -> Json | None:
         """The tool that finds what is in it; None when it cannot be searched."""
         ...
 
@@ -111,10 +111,11 @@ class Resolver:
         except Unreadable as unreadable:
             message = f"The file '{name}' {unreadable.reason}"
             raise RequestError(message, param=_place(given), code=unreadable.code) from None
-        if self._long and parsed.chars > self._telling.search_chars:
-            tool = await self._long.searchable(owner, document, given.part.get("file_id"))
-            return _Read(name, parsed.cut(self._telling.beginning_chars), tool) if tool else _Read(name, parsed)
-        return _Read(name, parsed)
+        file_id = given.part.get("file_id")
+        if self._long is None or not file_id or parsed.chars <= self._telling.search_chars:
+            return _Read(name, parsed)
+        tool = await self._long.searchable(owner, file_id, document.filename)
+        return _Read(name, parsed.cut(self._telling.beginning_chars), tool) if tool else _Read(name, parsed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from graph.errors import Json
 from nodes.upstreams.demo_code import written
 from nodes.upstreams.demo_rules import Talk, text_of
 from nodes.upstreams.demo_schema import instance_of, objects_in
+from nodes.upstreams.demo_search import said, searching
 
 _THEN = re.compile(r"\bthen\b|\bafter that\b|\bafterwards\b", re.I)
 #: Words of a tool's name that say nothing about when it fits.
@@ -29,7 +30,7 @@ def calls_for(talk: Talk, tools: Sequence[Json], options: Json) -> list[Made]:
     if choice == "none" or not functions:
         return []
     rounds = [named for part in _THEN.split(talk.whole) if (named := _named(part, functions))]
-    rounds = rounds or [[fit] for fit in _fitting(talk.whole, functions)]
+    rounds = rounds or [[fit] for fit in _fitting(talk.whole, functions)] or _searches(talk, functions)
     done = _rounds_done(talk.messages)
     if done < len(rounds):
         made = rounds[done]
@@ -48,8 +49,16 @@ def report(talk: Talk) -> str | None:
         for call in cast(list[Json], message.get("tool_calls") or []):
             names[call.get("id", "")] = call["function"]["name"]
         if message.get("role") == "tool":
-            results.append(_told(names.get(message.get("tool_call_id", ""), "The tool"), text_of(message)))
+            text = text_of(message)
+            found = said(text, talk.last)
+            results.append(found or _told(names.get(message.get("tool_call_id", ""), "The tool"), text))
     return "\n".join(results) or None
+
+
+def _searches(talk: Talk, functions: Mapping[str, Json]) -> list[list[Made]]:
+    """What nothing else fits is looked for, where there is something to look in."""
+    asked = orjson.dumps({"queries": [talk.last]}).decode()
+    return [[Made(name, asked) for name in searching(functions)]] if talk.last and searching(functions) else []
 
 
 def _told(name: str, result: str) -> str:

@@ -28,10 +28,12 @@ print('Saved /mnt/data/plot.png')"""
 
 
 def written(parameters: Json, text: str) -> Json | None:
-    """Arguments of a tool that wants code or commands; None for other tools."""
+    """Arguments of a tool that wants code, commands or questions; None for other tools."""
     wanted = cast(Json, parameters.get("properties") or {})
     if "commands" in wanted:
         return {"commands": _commands(text)}
+    if "queries" in wanted:
+        return {"queries": [text.strip() or "?"]}
     return {"code": _code(text)} if "code" in wanted else None
 
 

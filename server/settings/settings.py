@@ -127,6 +127,8 @@ class Settings(BaseSettings):
     """Who fetches an image that a request names by URL: the model server, or this one, which passes it on as data."""
     input_bytes: Bytes = 50 * 2**20
     """Bytes of all files and images that one request may bring; those the model server fetches are not counted."""
+    input_search_chars: Count = 200_000
+    """Characters of an uploaded file from which on the model searches it instead of being told all of it."""
     input_file_chars: Count = 500_000
     """Characters of one file that a model is told; the rest is cut, and the model is told so."""
     input_chars: Count = 1_000_000
