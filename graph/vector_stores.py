@@ -192,7 +192,7 @@ class Place(NamedTuple):
 
 
 class Lexical(NamedTuple):
-    """What words find: window → BM25, of every window that has one of them (but of the commonest words alone)."""
+    """What words find: window → BM25, of the best windows that have one of them (but of the commonest words alone)."""
 
     scores: Mapping[int, float]
     #: What no window can exceed.
