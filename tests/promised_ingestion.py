@@ -3,7 +3,7 @@
 from tests.contract import promises
 
 INGESTION = promises(
-    "§14; docs/vector-stores.md",
+    "§14; docs/file-search-ingestion.md",
     """
     ingestion.kinds             Every kind of document becomes searchable, and its text is the windows put together.
     ingestion.refused           What has no text is `unsupported_file`, what is damaged or locked `invalid_file`.

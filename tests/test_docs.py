@@ -97,6 +97,16 @@ def test_the_example_of_input_files_is_told_of_them(demo: Server) -> None:
         run(code, demo, names)
 
 
+def test_the_examples_of_files_that_become_searchable_do_what_they_say(
+    demo: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for code in blocks(ROOT / "docs/file-search-ingestion.md", "python"):
+        run(code, demo, {})
+    counts, refused, found = capsys.readouterr().out.splitlines()
+    assert (counts, found) == ("1 1", "['opening.md']")
+    assert refused.startswith("unsupported_file - The file is an image;")
+
+
 def test_the_mcp_example_calls_a_real_server(demo: Server) -> None:
     names: dict[str, object] = {}
     run(blocks(ROOT / "docs/responses.md", "python")[0], demo, names)
