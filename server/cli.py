@@ -17,7 +17,7 @@ COMMANDS = {
     "settings": "List every setting: a flag of serve, a variable GRAPHNEXUS_…, a key of graphnexus.toml.",
     "prune": "Remove what has expired or is old; also beside a running server.",
     "keys": "Create, list and revoke the keys that open the server.",
-    "index": "Fetch a model that makes vectors of texts.",
+    "index": "Fetch a model that makes vectors of texts; see to the index of large vector stores.",
     "sandbox": "Install the packages of sandboxes, and check that code can be run.",
     "mcp": "List the configured MCP servers, log in to them and out.",
 }

@@ -25,6 +25,7 @@ _SECRET = frozenset(
         "approval",
         "mcp_server",
         "e2b_api_key",
+        "file_search_chroma_token",
     }
 )
 #: Tables that fit no command line.

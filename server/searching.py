@@ -1,15 +1,12 @@
 """Vector stores and their search are put together here, of settings and of what the house has."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import partial
 
 from checkpoints import Store
 from checkpoints.ingestion import Ingestions
-from checkpoints.outbox import Outbox
 from checkpoints.renewals import Renewals
 from checkpoints.vector_files import VectorFiles
 from checkpoints.vector_stores import VectorStores
@@ -17,20 +14,17 @@ from checkpoints.windows import Windows
 from graph.errors import StoreUnavailable
 from graph.files import Files
 from nodes.documents.parser import Parser
-from nodes.file_search.chroma.child import Child
-from nodes.file_search.chroma.client import Chroma, Fixed
 from nodes.file_search.chroma.draining import Draining
-from nodes.file_search.chroma.naming import Naming
-from nodes.file_search.chroma.neighbours import ChromaNeighbours
 from nodes.file_search.ingestion import Ingestion
 from nodes.file_search.local import LocalEmbedder
 from nodes.file_search.making import Bounds, Maker
 from nodes.file_search.model import NoModel, model_in
-from nodes.file_search.port import Embedder, Index
+from nodes.file_search.port import Embedder
 from nodes.file_search.renewing import Renewing
 from nodes.file_search.search import Search
 from nodes.upstreams.embeddings import UpstreamEmbedder
 from nodes.upstreams.registry import Registry
+from server.beside import beside
 from server.settings import BadSetting, Settings
 
 _LOCAL = "local"
@@ -86,7 +80,7 @@ def searching(settings: Settings, store: Store, files: Files, parser: Parser, mo
     stale = asyncio.Event()
     stale.set()  # by processes that died
     renewing = Renewing(Renewals(store.database, store.workers.id), embedder) if embedder else None
-    neighbours, draining = _beside(settings, store, windows) if embedder else (None, None)
+    neighbours, draining = beside(settings, store, windows) if embedder else (None, None)
     return Searching(
         stores=VectorStores(store.database),
         files=VectorFiles(store.database, store.feed),
@@ -97,20 +91,6 @@ def searching(settings: Settings, store: Store, files: Files, parser: Parser, mo
         draining=draining,
         _stale=stale,
     )
-
-
-def _beside(settings: Settings, store: Store, index: Index) -> tuple[ChromaNeighbours, Draining] | tuple[None, None]:
-    """An index for large stores, unless it is not wanted."""
-    if settings.file_search_chroma == "off":
-        return None, None
-    ours = settings.file_search_chroma == "auto"
-    child = Child(settings.directory / "chroma") if ours else None
-    token = settings.file_search_chroma_token
-    chroma = Chroma(child or Fixed(settings.file_search_chroma), token.get_secret_value() if token else None)
-    naming = Naming(partial(store.facts.settle, "index", secrets.token_hex(4)))
-    outbox = Outbox(store.database, store.workers.id)
-    draining = Draining(chroma, naming, outbox, settings.file_search_exact_windows, child)
-    return ChromaNeighbours(chroma, naming, outbox, index), draining
 
 
 def _embedder(settings: Settings, models: Registry) -> Embedder | None:

@@ -61,6 +61,12 @@ def _vector(text: str) -> list[float]:
     return numbers
 
 
+def alike(word: str) -> str:
+    """Another word that comes to the same."""
+    number = crc32(word.encode()) % NUMBERS
+    return next(f"z{at}" for at in range(10_000) if crc32(f"z{at}".encode()) % NUMBERS == number)
+
+
 @contextmanager
 def embedding(*names: str) -> Generator[Vectors]:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:

@@ -28,35 +28,42 @@ class Child:
         self.directory = directory
         self._process: Process | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._lock = -1
         self._known: str | None = None
-        self._turn = asyncio.Lock()
         self._http = httpx2.AsyncClient(timeout=2.0, trust_env=False)
-
-    @property
-    def mine(self) -> bool:
-        """Whether this process is the server's parent."""
-        return self._lock >= 0
 
     async def url(self) -> str:
         """Raises `ChromaFailed`."""
-        async with self._turn:
-            try:
-                async with asyncio.timeout(_START_S):
-                    while self._known is None:
-                        self._known = await self._found() or await self._started()
-                        if self._known is None:
-                            await asyncio.sleep(_LOOK_S)
-            except (TimeoutError, OSError) as error:
-                raise ChromaFailed("A Chroma server of our own could not be started.") from error
-            return self._known
+        if self._known is None:
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.create_task(self._look(), name="chroma server")
+            # Whoever does not wait for it to the end leaves it to the others.
+            await asyncio.shield(self._looking)
+        if self._known is None:
+            raise ChromaFailed("A Chroma server of our own could not be started.")
+        return self._known
 
     def lost(self) -> None:
         self._known = None
 
     async def close(self) -> None:
+        if self._looking:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
         await self._end()
         await self._http.aclose()
+
+    async def _look(self) -> None:
+        """Find it or start it. One of ours that does not answer in all that time is ended."""
+        try:
+            async with asyncio.timeout(_START_S):
+                while self._known is None:
+                    self._known = await self._found() or await self._started()
+                    if self._known is None:
+                        await asyncio.sleep(_LOOK_S)
+        except (TimeoutError, OSError):
+            await self._end()
 
     async def _found(self) -> str | None:
         """The server that is there already."""
@@ -68,7 +75,7 @@ class Child:
     async def _lives(self, url: str) -> bool:
         try:
             return (await self._http.get(f"{url}/api/v2/heartbeat")).is_success
-        except (httpx2.HTTPError, ValueError):
+        except (httpx2.HTTPError, httpx2.InvalidURL):
             return False
 
     async def _started(self) -> str | None:
@@ -78,8 +85,16 @@ class Child:
         port = _free_port()
         await asyncio.to_thread(self._configure, port)
         line = [sys.executable, "-I", "-S", _SERVING, str(os.getpid()), str(self.directory / _CONFIG), *_paths()]
+        # It holds the lock, too: until it is gone itself, no other begins on its directory.
         self._process = await asyncio.create_subprocess_exec(
-            *line, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, env={}, cwd="/", start_new_session=True
+            *line,
+            stdin=DEVNULL,
+            stdout=DEVNULL,
+            stderr=DEVNULL,
+            env={},
+            cwd="/",
+            start_new_session=True,
+            pass_fds=[self._lock],
         )
         self._watching = asyncio.create_task(self._watch(self._process))
         url = f"http://127.0.0.1:{port}"

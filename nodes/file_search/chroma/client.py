@@ -1,6 +1,8 @@
 """What is asked of a Chroma server, over its REST interface (v2)."""
 
-from collections.abc import Mapping, Sequence
+import struct
+from base64 import b64encode
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -8,8 +10,16 @@ import httpx2
 
 from graph.errors import Json
 
-#: Exact enough for questions, at a bearable size: what the measurements were made with.
-_HNSW = {"space": "cosine", "ef_construction": 100, "ef_search": 200, "max_neighbors": 16}
+#: Exact enough for questions, at a bearable size: what the measurements were made with. All is written to disk with
+#: every call: an index that a server puts out of its memory comes back without what was not, and nothing says so.
+_HNSW = {
+    "space": "cosine",
+    "ef_construction": 100,
+    "ef_search": 200,
+    "max_neighbors": 16,
+    "batch_size": 2,
+    "sync_threshold": 2,
+}
 _TIMEOUT_S = 30.0
 _PAGE = 1000
 
@@ -48,7 +58,7 @@ class Fixed:
 
 
 class Chroma:
-    """Vectors by the name of a collection; ids are numbers."""
+    """Vectors by the name of a collection, under ids that say which window of which edition they are of."""
 
     def __init__(self, address: Address, token: str | None = None, database: str = "default_database") -> None:
         self._address = address
@@ -70,23 +80,31 @@ class Chroma:
         """Raises `Gone`."""
         return await self._of(name, "GET", "/count")
 
-    async def put(self, name: str, vectors: Mapping[int, Sequence[float]], edition: int) -> None:
-        """The collection is made when it is not there."""
-        if name not in self._ids:
-            made = {"name": name, "get_or_create": True, "configuration": {"hnsw": _HNSW}}
-            self._ids[name] = (await self._asked("POST", "", made))["id"]
-        noted = [{"edition": edition}] * len(vectors)
-        body = {"ids": [str(id) for id in vectors], "embeddings": list(vectors.values()), "metadatas": noted}
+    async def make(self, name: str) -> None:
+        """An empty collection, unless it is there."""
+        made = {"name": name, "get_or_create": True, "configuration": {"hnsw": _HNSW}}
+        self._ids[name] = (await self._asked("POST", "", made))["id"]
+
+    async def put(self, name: str, edition: int, vectors: Sequence[tuple[int, bytes]]) -> None:
+        """Vectors by window. Raises `Gone`."""
+        body = {
+            "ids": [f"{edition}-{window}" for window, _ in vectors],
+            "embeddings": [b64encode(vector).decode() for _, vector in vectors],
+            "metadatas": [{"edition": edition}] * len(vectors),
+        }
         await self._of(name, "POST", "/upsert", body)
 
     async def nearest(
-        self, name: str, vector: Sequence[float], limit: int, editions: Sequence[int] | None = None
-    ) -> list[tuple[int, float]]:
-        """Ids and cosines, the highest first. Raises `Gone`."""
+        self, name: str, vector: bytes, limit: int, editions: Sequence[int] | None = None
+    ) -> list[tuple[int, int, float]]:
+        """Editions, windows and cosines, the highest first. Raises `Gone`."""
         where: Json = {"where": {"edition": {"$in": list(editions)}}} if editions is not None else {}
-        body = {"query_embeddings": [vector], "n_results": limit, "include": ["distances"], **where}
+        asked = struct.unpack(f"<{len(vector) // 4}f", vector)
+        body = {"query_embeddings": [asked], "n_results": limit, "include": ["distances"], **where}
         found = await self._of(name, "POST", "/query", body)
-        return [(int(id), 1.0 - far) for id, far in zip(found["ids"][0], found["distances"][0], strict=True)]
+        told = [str(id).split("-") for id in found["ids"][0]]
+        far = found["distances"][0]
+        return [(int(edition), int(window), 1.0 - away) for (edition, window), away in zip(told, far, strict=True)]
 
     async def forget(self, name: str, edition: int) -> None:
         """Raises `Gone`."""
@@ -101,13 +119,15 @@ class Chroma:
         await self._http.aclose()
 
     async def _of(self, name: str, method: str, path: str, body: Json | None = None) -> Any:
-        if name not in self._ids:
-            self._ids[name] = (await self._asked("GET", f"/{name}"))["id"]
-        try:
-            return await self._asked(method, f"/{self._ids[name]}{path}", body)
-        except ChromaFailed:
-            self._ids.pop(name, None)
-            raise
+        if id := self._ids.pop(name, None):
+            with suppress(Gone):  # another process may have made it anew
+                answer = await self._asked(method, f"/{id}{path}", body)
+                self._ids[name] = id
+                return answer
+        found = (await self._asked("GET", f"/{name}"))["id"]
+        answer = await self._asked(method, f"/{found}{path}", body)
+        self._ids[name] = found
+        return answer
 
     async def _asked(self, method: str, path: str, body: Json | None = None) -> Any:
         try:
@@ -121,10 +141,13 @@ class Chroma:
             raise ChromaFailed(f"Chroma cannot be asked: {str(error) or type(error).__name__}.") from error
 
     async def _answer(self, method: str, path: str, body: Json | None) -> httpx2.Response:
-        """Asked once more where the server was lost: nothing that is asked is different the second time."""
+        """Asked once more where the server was lost: what is asked comes to the same the second time."""
         url = f"{await self._address.url()}{self._path}{path}"
         try:
             return await self._http.request(method, url, json=body)
+        except httpx2.TimeoutException:
+            self._address.lost()
+            raise
         except httpx2.TransportError:
             self._address.lost()
         url = f"{await self._address.url()}{self._path}{path}"

@@ -1,7 +1,6 @@
-"""How collections are called, and vectors as Chroma has them."""
+"""How collections are called."""
 
-import struct
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 
 _DIGITS = 12
@@ -21,7 +20,3 @@ class Naming:
 
     async def name(self, store: int, space: str) -> str:
         return f"{await self.prefix()}{store}-{sha256(space.encode()).hexdigest()[:_DIGITS]}"
-
-
-def numbers(vector: bytes) -> Sequence[float]:
-    return struct.unpack(f"<{len(vector) // 4}f", vector)

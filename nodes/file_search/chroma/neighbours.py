@@ -7,15 +7,19 @@ from collections.abc import Mapping, Sequence
 
 from graph.vector_stores import Scope
 from nodes.file_search.chroma.client import Chroma, ChromaFailed, Gone
-from nodes.file_search.chroma.naming import Naming, numbers
+from nodes.file_search.chroma.naming import Naming
 from nodes.file_search.port import Index, Moves
 
 logger = logging.getLogger(__name__)
 
-#: Editions that Chroma is told to keep to; with more, what it finds is looked through here.
+#: Editions that Chroma can be told to keep to, which takes it long.
 _EDITIONS = 300
-#: How much more it is asked for each time that too few of its answers may be shown.
+#: How much more it is asked for when too few of its answers may be shown.
 _MORE, _MOST = 4, 5000
+#: Seconds after which looking at every vector is faster.
+_PATIENCE_S = 3.0
+
+Known = Mapping[int, Sequence[int]]
 
 
 class ChromaNeighbours:
@@ -26,16 +30,16 @@ class ChromaNeighbours:
         self._index = index
 
     async def nearest(self, scope: Scope, space: str, vector: bytes, limit: int) -> Sequence[tuple[int, float]] | None:
-        held = await self._moves.held(scope, space)
         known: dict[int, list[int]] = defaultdict(list)
-        for store, edition, waiting in held:
-            if not waiting:
-                known[store].append(edition)
-        waits = [one.edition for one in held if one.waiting]
+        waits = list[int]()
+        for store, edition, waiting in await self._moves.held(scope, space):
+            (waits if waiting else known[store]).append(edition)
         try:
-            found = await self._known(scope, space, vector, limit, known)
-        except ChromaFailed as failed:
-            logger.warning("Chroma could not be asked: every vector is looked at", extra={"why": str(failed)})
+            async with asyncio.timeout(_PATIENCE_S):
+                found = await self._shown(scope, space, vector, limit, {store: e for store, e in known.items() if e})
+        except (ChromaFailed, TimeoutError) as failed:
+            why = str(failed) or "It did not answer in time."
+            logger.warning("Chroma could not be asked: every vector is looked at", extra={"why": why})
             return None
         if found is None:
             return None
@@ -43,30 +47,42 @@ class ChromaNeighbours:
             found |= dict(await self._index.nearest(scope, space, vector, limit, waits))
         return sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))[:limit]
 
-    async def _known(
-        self, scope: Scope, space: str, vector: bytes, limit: int, known: Mapping[int, Sequence[int]]
+    async def _shown(
+        self, scope: Scope, space: str, vector: bytes, limit: int, known: Known
     ) -> dict[int, float] | None:
         """Of editions that Chroma has; None when it does not find enough of those that may be shown."""
-        asked = limit
-        while asked <= _MOST:
-            answers = await asyncio.gather(*(self._of(store, space, vector, asked, known[store]) for store in known))
+        editions = {edition for some in known.values() for edition in some}
+        asked = limit * _MORE if scope.filters else limit
+        while True:
+            keep = asked > _MOST
+            answers = await asyncio.gather(
+                *(
+                    self._of(store, space, vector, limit if keep else asked, some if keep else None)
+                    for store, some in known.items()
+                )
+            )
             if any(answer is None for answer in answers):
                 return None
-            found = {window: cosine for answer in answers for window, cosine in answer or ()}
-            places = await self._index.places(scope, sorted(found))
-            kept = {place.window: found[place.window] for place in places}
-            if len(kept) >= limit or all(len(answer or ()) < asked for answer in answers):
-                return kept
+            found = {
+                window: cosine for answer in answers for edition, window, cosine in answer or () if edition in editions
+            }
+            if keep or len(found) >= limit or all(len(answer or ()) < asked for answer in answers):
+                return await self._there(scope, found, limit)
             asked *= _MORE
-        return None
+
+    async def _there(self, scope: Scope, found: Mapping[int, float], limit: int) -> dict[int, float]:
+        """The best of them, less those that went meanwhile."""
+        best = sorted(found, key=lambda window: -found[window])[:limit]
+        return {place.window: found[place.window] for place in await self._index.places(scope, sorted(best))}
 
     async def _of(
-        self, store: int, space: str, vector: bytes, limit: int, editions: Sequence[int]
-    ) -> list[tuple[int, float]] | None:
-        """None when Chroma has lost the store: it is told everything anew."""
+        self, store: int, space: str, vector: bytes, limit: int, editions: Sequence[int] | None
+    ) -> list[tuple[int, int, float]] | None:
+        """None when Chroma cannot keep to so many editions, or has lost the store: it is told all of it anew."""
+        if editions is not None and len(editions) > _EDITIONS:
+            return None
         try:
-            only = editions if len(editions) <= _EDITIONS else None
-            return await self._chroma.nearest(await self._naming.name(store, space), numbers(vector), limit, only)
+            return await self._chroma.nearest(await self._naming.name(store, space), vector, limit, editions)
         except Gone:
             await self._moves.anew(store)
             return None
