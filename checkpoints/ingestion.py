@@ -37,18 +37,22 @@ class Ingestions:
         return self._feed.watch(WAITING)
 
     async def take(self, limit: int) -> Sequence[Job]:
-        if not await self._read(lambda rows: rows.execute(f"SELECT 1 {_DUE} LIMIT 1").fetchone()):
-            return []
-        return await self._write(lambda rows: self._taken(rows, limit))
-
-    def _taken(self, rows: Rows, limit: int) -> list[Job]:
         turn = "ROW_NUMBER() OVER (PARTITION BY f.owner ORDER BY f.created_at, f.file_id)"
-        sql = f"SELECT f.store, f.file_id, f.tries, {turn} AS turn {_DUE} ORDER BY turn, f.created_at LIMIT {limit:d}"
+        sql = f"SELECT f.store, f.file_id, {turn} AS turn {_DUE} ORDER BY turn, f.created_at LIMIT {limit:d}"
+        # Many may wait: they are put in their order where that holds up nobody who writes.
+        waiting = [
+            (store, file_id) for store, file_id, _ in await self._read(lambda rows: rows.execute(sql).fetchall())
+        ]
+        return await self._write(lambda rows: self._taken(rows, waiting)) if waiting else []
+
+    def _taken(self, rows: Rows, waiting: Sequence[tuple[int, str]]) -> list[Job]:
+        tried = f"SELECT f.tries {_DUE} AND f.store = ? AND f.file_id = ?"
         jobs = list[Job]()
-        for store, file_id, tries, _ in rows.execute(sql).fetchall():
-            if tries >= _TRIES:
+        for store, file_id in waiting:
+            found = rows.execute(tried, (store, file_id)).fetchone()
+            if found and found[0] >= _TRIES:
                 _failed(rows, store, file_id, "server_error", _GIVEN_UP)
-            elif job := self._take(rows, store, file_id):
+            elif found and (job := self._take(rows, store, file_id)):
                 jobs.append(job)
         return jobs
 

@@ -53,6 +53,8 @@ class Ingestion:
                     await self._take()
                 except StoreUnavailable:
                     logger.info("Files wait to be made searchable until the database is there")
+                except Exception:
+                    logger.exception("Files that wait were not taken; it is tried again")
                 waiting = asyncio.create_task(news.wait())
                 try:
                     await asyncio.wait([waiting, *self._working], timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED)

@@ -29,6 +29,8 @@ class Renewing:
                     await self._leased(renewal, cutter)
             except (UpstreamError, CutterFailed, StoreUnavailable) as error:
                 logger.warning("Files keep their old vectors for now", extra={"why": str(error)})
+            except Exception:
+                logger.exception("Files keep their old vectors; it is tried again")
             await asyncio.sleep(_EVERY_S)
 
     async def _leased(self, renewal: Renewal, cutter: Cutter) -> None:
