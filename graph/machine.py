@@ -223,7 +223,7 @@ async def execute(state: Call, runtime: Runtime[Run]) -> Change:
 def _ended(run: Run, shown: OpenItem, outcome: Outcome) -> Item:
     if shown.closed:
         return shown.item
-    return shown.close(**outcome.shown, **included(shown.item["type"], outcome.held, run.include))
+    return shown.close(**included(shown.item["type"], outcome.shown, outcome.held, run.include))
 
 
 def _brought(follower: OpenItem, call: str) -> Entry:

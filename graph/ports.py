@@ -136,7 +136,8 @@ class Outcome:
 
     shown: Json
     reply: str | list[Json]
-    #: Fields of the item that are null unless the caller asks for them with `include: <item type>.<field>`.
+    #: Fields of the item that are null unless the caller asks for them with `include: <item type>.<field>`; one within
+    #: another (`action.sources`) is not there then.
     held: Json = field(default_factory=dict[str, Any])
     #: Files it made, for the text that follows to cite: `{container_id, file_id, filename, path}`.
     made: Sequence[Json] = ()
