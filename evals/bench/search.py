@@ -92,6 +92,7 @@ async def search(site: Site, effort: Effort, say: Say) -> list[Bar]:
             for case in CASES:
                 say(f"searches of {count} windows: {case.name}")
                 bars.append(await _searched(server, texts, store, case, count))
+            bars.append(await _beside(server, texts, store, CASES[2]))
     with site.server("stores") as server:
         async with library(server) as shelves:
             say(f"{effort.stores} stores")
@@ -166,6 +167,17 @@ async def _searched(server: Process, texts: Texts, store: str, case: Case, count
     warm = took[20:]
     detail = f"p50 {median(warm):.1f} ms, CPU {cpu:.1f} ms, first {took[0]:.0f} ms"
     return Bar(f"Search of {count} windows, p95: {case.name}", quantiles(warm, n=20)[18], limit_ms, "ms", detail)
+
+
+async def _beside(server: Process, texts: Texts, store: str, case: Case) -> Bar:
+    """How long others wait while searches follow one another."""
+    lags, done = list[float](), asyncio.Event()
+    watching = asyncio.create_task(_watch(server, lags, done))
+    await _searched(server, texts, store, case, 0)
+    done.set()
+    await watching
+    detail = f"p50 {median(lags):.1f} ms, most {max(lags):.0f} ms"
+    return Bar(f"Others wait while it is searched, p99: {case.name}", quantiles(lags, n=100)[98], 20, "ms", detail)
 
 
 def _post(path: str, body: bytes) -> bytes:
