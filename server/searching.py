@@ -19,11 +19,13 @@ from nodes.file_search.ingestion import Ingestion
 from nodes.file_search.local import LocalEmbedder
 from nodes.file_search.making import Bounds, Maker
 from nodes.file_search.model import NoModel, model_in
-from nodes.file_search.port import Embedder
+from nodes.file_search.port import Embedder, Index, Neighbours
 from nodes.file_search.renewing import Renewing
+from nodes.file_search.reranking import Reranked
 from nodes.file_search.search import Search
 from nodes.upstreams.embeddings import UpstreamEmbedder
 from nodes.upstreams.registry import Registry
+from nodes.upstreams.rerank import UpstreamReranker
 from server.beside import beside
 from server.settings import BadSetting, Settings
 
@@ -85,12 +87,21 @@ def searching(settings: Settings, store: Store, files: Files, parser: Parser, mo
         stores=VectorStores(store.database),
         files=VectorFiles(store.database, store.feed),
         windows=windows,
-        search=Search(windows, embedder, neighbours, settings.file_search_exact_windows),
+        search=_search(settings, models, windows, embedder, neighbours),
         ingestion=Ingestion(Maker(jobs, windows, files, parser, embedder, bounds), renewing, stale.set),
         embedder=embedder,
         draining=draining,
         _stale=stale,
     )
+
+
+def _search(
+    settings: Settings, models: Registry, index: Index, embedder: Embedder | None, neighbours: Neighbours | None
+) -> Search:
+    exact = settings.file_search_exact_windows
+    if model := settings.file_search_rerank:
+        return Reranked(index, embedder, neighbours, exact, UpstreamReranker(models, model))
+    return Search(index, embedder, neighbours, exact)
 
 
 def _embedder(settings: Settings, models: Registry) -> Embedder | None:

@@ -28,6 +28,7 @@ FILE_SEARCH = promises(
     file_search.clients         openai-agents and LangChain search files unchanged.
     file_search.meaning         With an embedding model passages are found that share no word with the question.
     file_search.degraded        When the embedding model cannot be asked, words find alone.
+    file_search.reranked        A model that is set up for it puts passages in their order, unless the caller says no.
     file_search.long            A file too long to be told is searched instead.
     """,
 )

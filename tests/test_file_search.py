@@ -220,6 +220,29 @@ def test_what_shares_no_word_is_found_by_what_it_means(
         assert "words alone" in away.log()
 
 
+@promise("file_search.reranked")
+def test_a_model_puts_passages_in_their_order(start_server: StartServer, recorder: Recorder) -> None:
+    texts = {"long.txt": "The card, the card, the card is red and green and blue.", "short.txt": "A card. No."}
+    server = start_server(GRAPHNEXUS_FILE_SEARCH_RERANK="judge")
+    with client_of(server, recorder) as client:
+        store, _ = filled(client, texts)
+
+        def names(ranker: Any) -> list[str]:
+            found = client.vector_stores.search(store, query="card", ranking_options={"ranker": ranker})
+            assert all(0 <= one.score <= 1 for one in found.data)
+            return [one.filename for one in found.data]
+
+        assert names("auto") == ["short.txt", "long.txt"]
+        assert names("none") == ["long.txt", "short.txt"]
+    away = start_server(GRAPHNEXUS_FILE_SEARCH_RERANK="away")
+    with client_of(away, recorder) as client:
+        store, _ = filled(client, texts)
+        assert [one.filename for one in client.vector_stores.search(store, query="card").data] == [
+            "long.txt",
+            "short.txt",
+        ]
+
+
 # ---------------------------------------------------------------- long files
 
 

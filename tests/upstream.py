@@ -23,7 +23,7 @@ from tests.answers import (
     together,
 )
 from tests.connection import Connection
-from tests.meanings import embedded
+from tests.meanings import embedded, reranked
 
 __all__ = [
     "Answer",
@@ -175,6 +175,8 @@ class Upstream:
                     await self._chat(wire, headers, body)
                 case ["POST", "/v1/embeddings"]:
                     await wire.json(*embedded(json.loads(body)))
+                case ["POST", "/v1/rerank"]:
+                    await wire.json(*reranked(json.loads(body)))
                 case ["GET", "/v1/models"]:
                     await wire.json(200, {"object": "list", "data": self._models()})
                 case [_, path]:

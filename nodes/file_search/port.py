@@ -153,6 +153,14 @@ class Embedder(Protocol):
         ...
 
 
+class Reranker(Protocol):
+    """Reads a question and texts together."""
+
+    async def scores(self, query: str, texts: Sequence[str]) -> list[float]:
+        """One for each text, the higher the better. Raises `UpstreamError`."""
+        ...
+
+
 class Neighbours(Protocol):
     """An index beside the database, for stores too large to look at every vector; see `chroma`. It may know less than
     the database, and windows that have gone."""
