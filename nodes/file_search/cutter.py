@@ -85,6 +85,8 @@ class Cutter:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 into, out = cast(asyncio.StreamWriter, process.stdin), cast(asyncio.StreamReader, process.stdout)
+                if into.is_closing():  # uvloop's raises a RuntimeError when it is written to
+                    raise BrokenPipeError
                 into.write(order)
                 await into.drain()
                 if (line := await out.readline()).endswith(b"\n"):  # else it died in the midst of it
