@@ -81,6 +81,8 @@ class LocalEmbedder:
         return [said[at : at + size] for at in range(1, len(said), size)]
 
     async def _exchange(self, asked: bytes) -> bytes:
+        if self._process and cast(asyncio.StreamWriter, self._process.stdin).is_closing():
+            await self._end()  # it is dying; uvloop raises a RuntimeError when it is written to
         if self._process is None or self._process.returncode is not None:
             self._process = await self._started()
         into = cast(asyncio.StreamWriter, self._process.stdin)  # they were asked to be pipes
