@@ -43,7 +43,8 @@ class Outbox:
         if newest is None or (newest == self._idle[0] and time.monotonic() < self._idle[1]):
             return None
         sql = (
-            f"SELECT o.number, o.store, o.edition, o.space, o.gone FROM search_outbox o WHERE o.number > ? AND {_FREE} "
+            f"SELECT o.number, o.store, o.edition, o.space, o.gone, o.worker FROM search_outbox o WHERE "
+            f"o.number > ? AND {_FREE} "
             f"AND (o.gone = 1 OR o.store IN ({_LARGE})) AND {_NEXT} ORDER BY o.number LIMIT 1"
         )
         given = (beyond, self._worker, least)
@@ -51,10 +52,11 @@ class Outbox:
         if found is None:
             self._idle = (-1 if beyond else newest, time.monotonic() + _AGAIN_S)
             return None
-        number, store, edition, space, gone = found
+        number, store, edition, space, gone, before = found
         sql = f"UPDATE search_outbox AS o SET worker = ? WHERE o.number = ? AND {_FREE}"
         mine = await self._write(lambda rows: rows.execute(sql, (self._worker, number, self._worker)).rowcount)
-        return Move(number, store, edition, space, bool(gone)) if mine else None
+        died = before not in (None, self._worker)
+        return Move(number, store, edition, space, bool(gone), died) if mine else None
 
     async def vectors(self, move: Move, beyond: int, limit: int) -> Sequence[tuple[int, bytes]]:
         """Windows after `beyond`, with their vectors."""

@@ -143,6 +143,8 @@ class Move(NamedTuple):
     edition: int
     space: str
     gone: bool
+    #: A process died over it.
+    interrupted: bool = False
 
 
 class Held(NamedTuple):

@@ -17,12 +17,14 @@ _SERVING = str(Path(__file__).with_name("serving.py"))
 _LOCK, _ADDRESS, _CONFIG, DATA = "lock", "address", "config.yaml", "data"
 #: Indexes kept open; with the default a server runs out of file descriptors at 252 collections.
 _OPEN_INDEXES = 64
-_START_S, _LOOK_S = 20.0, 0.05
+_START_S, _LOOK_S, _END_S = 20.0, 0.05, 3.0
 
 
 class Child:
     """Fits `Address`. Whoever holds the lock of the directory is the server's parent; when it dies, so does the server,
     and the next that asks takes both over."""
+
+    ours = True
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -129,6 +131,11 @@ class Child:
 
     async def _end(self) -> None:
         if self._process:
+            # What it is writing it may finish.
+            with suppress(ProcessLookupError):
+                self._process.terminate()
+            await _bounded(self._watching)
+        if self._process:
             with suppress(ProcessLookupError):
                 self._process.kill()
         if self._watching:
@@ -140,6 +147,11 @@ class Child:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+async def _bounded(watching: asyncio.Task[None] | None) -> None:
+    if watching:
+        await asyncio.wait([watching], timeout=_END_S)
 
 
 def _free_port() -> int:

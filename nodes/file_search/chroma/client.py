@@ -21,6 +21,8 @@ _HNSW = {
     "sync_threshold": 2,
 }
 _TIMEOUT_S = 30.0
+_DIED = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
+_WRITES = ("/upsert", "/delete")
 _PAGE = 1000
 
 
@@ -32,8 +34,17 @@ class Gone(ChromaFailed):
     """It does not have that collection."""
 
 
+class Torn(ChromaFailed):
+    """The server died over it, as it does over an index that was being written when it was killed before."""
+
+
 class Address(Protocol):
     """Where the server is."""
+
+    @property
+    def ours(self) -> bool:
+        """Whether nobody else has a say in it."""
+        ...
 
     async def url(self) -> str:
         """Raises `ChromaFailed`."""
@@ -46,6 +57,8 @@ class Address(Protocol):
 
 class Fixed:
     """The address of a server of others."""
+
+    ours = False
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
@@ -119,6 +132,14 @@ class Chroma:
         await self._http.aclose()
 
     async def _of(self, name: str, method: str, path: str, body: Json | None = None) -> Any:
+        """What may be damaged is dropped: it is `Gone`."""
+        try:
+            return await self._of_id(name, method, path, body)
+        except Torn as torn:
+            await self.drop(name)
+            raise Gone(str(torn)) from torn
+
+    async def _of_id(self, name: str, method: str, path: str, body: Json | None) -> Any:
         if id := self._ids.pop(name, None):
             with suppress(Gone):  # another process may have made it anew
                 answer = await self._asked(method, f"/{id}{path}", body)
@@ -141,17 +162,28 @@ class Chroma:
             raise ChromaFailed(f"Chroma cannot be asked: {str(error) or type(error).__name__}.") from error
 
     async def _answer(self, method: str, path: str, body: Json | None) -> httpx2.Response:
-        """Asked once more where the server was lost: what is asked comes to the same the second time."""
+        """What only reads is asked once more where the server was lost. Raises `Torn`."""
+        try:
+            return await self._sent(method, path, body)
+        except _DIED as died:
+            if self._address.ours and path.endswith(_WRITES):
+                raise Torn("Chroma died while it wrote.") from died
+        except httpx2.ConnectError:
+            pass
+        try:
+            return await self._sent(method, path, body)
+        except _DIED as died:
+            if self._address.ours and "/" in path[1:]:
+                raise Torn("Chroma died twice over one question.") from died
+            raise
+
+    async def _sent(self, method: str, path: str, body: Json | None) -> httpx2.Response:
         url = f"{await self._address.url()}{self._path}{path}"
         try:
             return await self._http.request(method, url, json=body)
-        except httpx2.TimeoutException:
-            self._address.lost()
-            raise
         except httpx2.TransportError:
             self._address.lost()
-        url = f"{await self._address.url()}{self._path}{path}"
-        return await self._http.request(method, url, json=body)
+            raise
 
 
 def _why(answer: httpx2.Response) -> str:

@@ -21,7 +21,7 @@ from nodes.file_search.port import Moves
 
 logger = logging.getLogger(__name__)
 
-_LOOK_S, _AGAIN_S = 1.0, 5.0
+_LOOK_S, _AGAIN_S, _END_S = 1.0, 5.0, 3.0
 #: Vectors told at once.
 _TOGETHER = 200
 
@@ -46,6 +46,7 @@ class Draining:
         self._littered = False
         #: The row that was taken last: another has its turn before it comes again.
         self._last = 0
+        self._ending = self._resting = False
 
     @asynccontextmanager
     async def keeping(self) -> AsyncGenerator[None]:
@@ -54,6 +55,8 @@ class Draining:
         try:
             yield
         finally:
+            self._ending = True
+            await asyncio.wait([task], timeout=0 if self._resting else _END_S)
             task.cancel()
             await asyncio.wait([task])
             await self.close()
@@ -77,7 +80,7 @@ class Draining:
 
     async def _run(self) -> None:
         failed = False
-        while True:
+        while not self._ending:
             try:
                 pause = 0 if await self._step() else _LOOK_S
                 failed = False
@@ -85,7 +88,9 @@ class Draining:
                 if not failed:
                     logger.warning("Chroma is not told of new files for now", extra={"why": str(error)})
                 failed, pause = True, _AGAIN_S
+            self._resting = True
             await asyncio.sleep(pause)
+            self._resting = False
 
     async def _step(self) -> bool:
         """One edition; False when there was none."""
@@ -104,20 +109,24 @@ class Draining:
     async def _told(self, move: Move) -> bool:
         """False when it stands among others now, that are to be told anew."""
         name = await self._naming.name(move.store, move.space)
+        if move.interrupted and self._child:
+            await self._moves.anew(move.store)
+            await self._drop(name)
+            return move.gone
         if move.gone:
             await self._forget(move, name)
             return True
         try:
             beyond = 0
-            while some := await self._moves.vectors(move, beyond, _TOGETHER):
+            while not self._ending and (some := await self._moves.vectors(move, beyond, _TOGETHER)):
                 await self._chroma.put(name, move.edition, some)
                 beyond = some[-1][0]
         except Gone:
             await self._moves.anew(move.store)
             await self._chroma.make(name)
-            self._last = 0
+            self._last, self._littered = 0, True
             return False
-        return True
+        return not self._ending
 
     async def _forget(self, move: Move, name: str) -> None:
         if await self._moves.lives(move.store):
@@ -153,7 +162,10 @@ class Draining:
         self._littered = True
 
     async def _whole(self, name: str, told: Told) -> bool:
-        has = await self._chroma.count(name)
+        try:
+            has = await self._chroma.count(name)
+        except Gone:
+            return False
         return has >= told.windows or has >= await self._moves.count(told.store, told.space)
 
     async def _sweep(self) -> None:
