@@ -7,6 +7,7 @@ wherever `eq` and `in` are false.
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
+from checkpoints.approval import plain
 from graph.errors import Json
 
 _ORDER = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -32,10 +33,14 @@ def clause(filters: Json | None) -> Clause:
 
 
 def _joined(kind: str, parts: Sequence[Clause]) -> Clause:
+    """In halves: databases bound how deep a condition is."""
     if not parts:
         return Clause(_ALWAYS if kind == "and" else _NEVER)
-    sql = f" {kind.upper()} ".join(part.sql for part in parts)
-    return Clause(f"({sql})", [value for part in parts for value in part.given])
+    if len(parts) == 1:
+        return parts[0]
+    middle = len(parts) // 2
+    one, other = _joined(kind, parts[:middle]), _joined(kind, parts[middle:])
+    return Clause(f"({one.sql} {kind.upper()} {other.sql})", [*one.given, *other.given])
 
 
 def _compared(kind: str, key: str, value: Any) -> Clause:
@@ -44,24 +49,28 @@ def _compared(kind: str, key: str, value: Any) -> Clause:
         return Clause(f"NOT {same.sql}", same.given)
     if kind in ("in", "eq"):
         values: Sequence[Any] = cast(list[Any], value) if kind == "in" else [value]
-        return _has(key, _joined("or", [_is(one) for one in values]))
+        return _has(key, _among(values))
     if isinstance(value, bool):
         return Clause(_NEVER)  # there is no order in them
     column, value = _column(value)
     return _has(key, Clause(f"a.{column} {_ORDER[kind]} ?", [value]))
 
 
-def _is(value: Any) -> Clause:
-    column, value = _column(value)
-    return Clause(f"a.{column} = ?", [value])
+def _among(values: Sequence[Any]) -> Clause:
+    sorts: dict[str, list[Any]] = {}
+    for column, value in map(_column, values):
+        sorts.setdefault(column, []).append(value)
+    return _joined(
+        "or", [Clause(f"a.{column} IN ({', '.join('?' * len(kept))})", kept) for column, kept in sorts.items()]
+    )
 
 
 def _column(value: Any) -> tuple[str, Any]:
     if isinstance(value, bool):
         return "truth", int(value)
-    return ("words", value) if isinstance(value, str) else ("number", float(value))
+    return ("words", plain(value)) if isinstance(value, str) else ("number", float(value))
 
 
 def _has(key: str, condition: Clause) -> Clause:
     rows = "SELECT 1 FROM vector_store_attribute a WHERE a.store = f.store AND a.file_id = f.file_id AND a.key = ?"
-    return Clause(f"EXISTS ({rows} AND {condition.sql})", [key, *condition.given])
+    return Clause(f"EXISTS ({rows} AND {condition.sql})", [plain(key), *condition.given])

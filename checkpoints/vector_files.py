@@ -251,8 +251,8 @@ def _counts(rows: Rows, batch_id: str, store: int) -> Counts:
 def _note(rows: Rows, store: int, file_id: str, attributes: Attributes) -> None:
     rows.execute("DELETE FROM vector_store_attribute WHERE store = ? AND file_id = ?", (store, file_id))
     sql = "INSERT INTO vector_store_attribute (store, key, file_id, words, number, truth) VALUES (?, ?, ?, ?, ?, ?)"
-    for key, value in attributes.items():
-        words = value if isinstance(value, str) else None
+    for key, value in {plain(key): value for key, value in attributes.items()}.items():
+        words = plain(value) if isinstance(value, str) else None
         truth = int(value) if isinstance(value, bool) else None
         number = float(value) if words is None and truth is None else None
         rows.execute(sql, (store, key, file_id, words, number, truth))

@@ -185,12 +185,14 @@ class Windows:
 
     def _within(self, scope: Scope, join: str = "", given: Sequence[Any] = ()) -> Clause:
         """Editions `e` that searches find, of files `f` in stores `s`, as far as the scope goes."""
+        clock = self._database.clock
         filters = clause(scope.filters)
         ids = [plain(id) for id in scope.store_ids]
         sql = (
             "FROM vector_store s JOIN vector_store_file f ON f.store = s.number "
             f"JOIN search_edition e ON e.number = f.edition {join} "
-            f"WHERE s.owner = ? AND s.id IN ({_marks(ids)}) AND NOT {expired(self._database.clock, 's')} "
+            f"WHERE s.owner = ? AND s.id IN ({_marks(ids)}) AND NOT {expired(clock, 's')} "
+            f"AND NOT EXISTS (SELECT 1 FROM file WHERE file.id = f.file_id AND file.expires_at <= {clock}) "
             f"AND f.status IN ('completed', 'in_progress') AND {filters.sql}"
         )
         return Clause(sql, [*given, scope.owner, *ids, *filters.given])

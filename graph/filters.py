@@ -4,6 +4,7 @@
 Source: CONTRACT of the Responses API, "Side resources"; openai.types.shared.ComparisonFilter and CompoundFilter.
 """
 
+from collections import Counter
 from typing import Any, cast
 
 from graph.errors import Json, RequestError
@@ -11,22 +12,26 @@ from graph.errors import Json, RequestError
 _ONE = ("eq", "ne", "gt", "gte", "lt", "lte")
 _SEVERAL = ("in", "nin")
 _JOINED = ("and", "or")
-_DEPTH, _FILTERS, _VALUES = 16, 200, 500
+#: Of `in` and `nin`: in one, and in all together.
+_VALUES, _ALL_VALUES = 500, 2000
+_DEPTH, _FILTERS = 16, 200
 _LARGEST = 1e308
 
 
 def check(filters: Any, param: str) -> None:
     """Raises `RequestError` at or below `param`."""
-    counted = [0]
+    counted = Counter[str]()
     _check(filters, param, _DEPTH, counted)
-    if counted[0] > _FILTERS:
-        raise _invalid(f"Invalid '{param}': it has {counted[0]} comparisons, and may have {_FILTERS}.", param)
+    for what, most in (("filters", _FILTERS), ("values", _ALL_VALUES)):
+        if counted[what] > most:
+            raise _invalid(f"Invalid '{param}': it has {counted[what]} {what}, and may have {most}.", param)
 
 
-def _check(given: Any, param: str, depth: int, counted: list[int]) -> None:
+def _check(given: Any, param: str, depth: int, counted: Counter[str]) -> None:
     if not isinstance(given, dict):
         raise _type(param, "an object")
     filters, kind = cast(Json, given), cast(Json, given).get("type")
+    counted["filters"] += 1
     if kind in _JOINED:
         if depth == 0:
             raise _invalid(f"Invalid '{param}': filters are nested more than {_DEPTH} deep.", param)
@@ -36,10 +41,10 @@ def _check(given: Any, param: str, depth: int, counted: list[int]) -> None:
     if not isinstance(kind, str) or kind not in (*_ONE, *_SEVERAL):
         names = ", ".join(f"'{name}'" for name in (*_ONE, *_SEVERAL, *_JOINED))
         raise _invalid(f"Invalid value: {str(kind)[:100]!r}. Supported values are: {names}.", f"{param}.type")
-    counted[0] += 1
     if not isinstance(filters.get("key"), str):
         raise _type(f"{param}.key", "a string")
     _check_value(kind, filters.get("value"), f"{param}.value")
+    counted["values"] += len(filters["value"]) if kind in _SEVERAL else 1
 
 
 def _check_value(kind: str, value: Any, param: str) -> None:

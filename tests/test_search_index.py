@@ -19,7 +19,7 @@ from checkpoints.vector_files import VectorFiles, Wanted
 from checkpoints.vector_stores import Draft, VectorStores
 from checkpoints.windows import Windows
 from graph import filters
-from graph.errors import Json, LeaseLost
+from graph.errors import Json, LeaseLost, RequestError
 from graph.vector_stores import Attributes, Edition, Job, Scope, Window
 from tests.contract import promise
 from tests.store_graph import Caller
@@ -161,6 +161,35 @@ async def test_filters_mean_in_sql_what_they_mean_in_plain_python(hand: Hand) ->
     await asyncio.to_thread(holds)
 
 
+_IN: Json = {"type": "in", "key": "a", "value": ["x"] * 500}
+_HUGE: Sequence[tuple[Json, int]] = (
+    (_IN, 2),
+    ({"type": "and", "filters": [_IN] * 4}, 2),
+    ({"type": "and", "filters": [{"type": "eq", "key": "a", "value": "x"}] * 199}, 2),
+    ({"type": "or", "filters": [{"type": "or", "filters": []}] * 199}, 0),
+    ({"type": "eq", "key": "\0", "value": "y\0"}, 1),
+    ({"type": "nin", "key": "a", "value": ["y\0", 1e300]}, 2),
+)
+
+
+@promise("search.filters")
+async def test_filters_as_large_and_odd_as_they_may_be_are_no_errors(hand: Hand) -> None:
+    store, ids = await hand.store({"a": "x"}, {"a": "x", "\0": "y\0"})
+    jobs = await hand.taken()
+    for id in ids:
+        await hand.index.add(jobs[id], 0, [Window("one", ["one"])], None)
+        await hand.jobs.complete(jobs[id], made())
+    for said, wanted in _HUGE:
+        filters.check(said, "filters")
+        assert await hand.index.count(Scope(OWNER, [store], said)) == wanted
+    for said in (
+        {"type": "or", "filters": [_IN] * 5},
+        {"type": "or", "filters": [{"type": "or", "filters": []}] * 200},
+    ):
+        with pytest.raises(RequestError, match="may have"):
+            filters.check(said, "filters")
+
+
 def plain(said: Any) -> Any:
     """The filter with its numbers as they are kept."""
     if isinstance(said, dict):
@@ -273,3 +302,16 @@ async def test_words_of_every_script_are_kept_whole(hand: Hand) -> None:
     for word in words:
         assert await hand.found(Scope(OWNER, [store]), word), word
         assert not await hand.found(Scope(OWNER, [store]), word[:-1] or "y"), word
+
+
+@promise("search.index.whole")
+async def test_file_that_has_expired_is_not_found_even_before_it_is_tidied_away(hand: Hand) -> None:
+    store, (id,) = await hand.store({})
+    job = (await hand.taken())[id]
+    await hand.index.add(job, 0, [Window("hello", ["hello"])], None)
+    await hand.jobs.complete(job, made())
+    scope = Scope(OWNER, [store])
+    assert await hand.found(scope, "hello")
+    await hand.write("UPDATE file SET expires_at = 2 WHERE id = ?", (id,))
+    assert not await hand.found(scope, "hello")
+    assert await hand.index.count(scope) == 0
