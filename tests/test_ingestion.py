@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -15,6 +16,7 @@ from tests.contract import promise
 from tests.documents import TRAVELLED
 from tests.ingesting import Contents, children, found, prose, put, rows, settled, text_of, uploaded
 from tests.process import Server
+from tests.test_hostile_files import memory_mb
 from tests.told import eventually
 from tests.upstream import Upstream
 
@@ -110,9 +112,26 @@ def test_what_cannot_be_read_says_why_and_harms_nobody(strict: Server, confined:
 
 @promise("ingestion.hostile")
 def test_a_file_of_nothing_but_a_hole_is_refused(strict: Server, confined: OpenAI) -> None:
-    store_id, ids = put(confined, {"hole.bin": bytes(32 << 20)})
-    error = settled(confined, store_id)[ids["hole.bin"]].last_error
-    assert error and error.code == "unsupported_file"
+    """One as large as may be, and one that has become larger than its row says."""
+    large, larger = uploaded(confined, "hole.bin", bytes(32 << 20)), uploaded(confined, "grown.bin", b"soon large")
+    os.truncate(_kept(strict, b"soon large"), 2**30)
+    store = confined.vector_stores.create(file_ids=[large, larger])
+    before = memory_mb(strict.pid)
+    files = settled(confined, store.id)
+    errors = [files[id].last_error for id in (large, larger)]
+    assert [error.code for error in errors if error] == ["unsupported_file", "invalid_file"]
+    assert errors[1] and "more than 100 MB" in errors[1].message
+    assert memory_mb(strict.pid) - before < 200
+
+
+def _kept(server: Server, content: bytes) -> Path:
+    """Where a server keeps these bytes."""
+    (path,) = (
+        path
+        for path in (server.data_dir / "kept" / "files").rglob("*")
+        if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
+    )
+    return path
 
 
 @promise("ingestion.child_killed")
@@ -177,9 +196,7 @@ def test_what_is_removed_or_cancelled_meanwhile_is_not_made(server: Server, clie
 @promise("ingestion.gone")
 def test_a_file_whose_bytes_are_gone_fails(strict: Server, confined: OpenAI) -> None:
     id = uploaded(confined, "gone.txt", b"soon gone")
-    for kept in (strict.data_dir / "kept").rglob("*"):
-        if kept.is_file() and kept.stat().st_size == len(b"soon gone") and kept.read_bytes() == b"soon gone":
-            kept.unlink()
+    _kept(strict, b"soon gone").unlink()
     store = confined.vector_stores.create()
     confined.vector_stores.files.create(store.id, file_id=id)
     error = settled(confined, store.id)[id].last_error

@@ -61,11 +61,7 @@ class Maker:
         return self.embedder.space if self.embedder else None
 
     async def _text(self, job: Job) -> str:
-        file = await self.files.find(job.owner, job.file_id)
-        if file and file.size_bytes > self.bounds.size_bytes:
-            raise Unreadable(f"has more than {self.bounds.size_bytes >> 20} MB; split it.", damaged=True)
-        pieces = [piece async for piece in self.files.read(job.owner, job.file_id)]
-        document = Document(b"".join(pieces), job.filename)
+        document = Document(await self._content(job), job.filename)
         parsed = await self.parser.parse(job.owner, document, self.bounds.chars)
         if parsed.chars > self.bounds.chars:
             raise Unreadable(f"has more than {self.bounds.chars} characters of text; split it.", damaged=True)
@@ -73,6 +69,21 @@ class Maker:
         if not text or text.isspace():
             raise Unreadable("has no text.")
         return text
+
+    async def _content(self, job: Job) -> bytes:
+        """Never more than the bounds allow, whatever its row says of it."""
+        file, pieces = await self.files.find(job.owner, job.file_id), list[bytes]()
+        size_bytes = file.size_bytes if file else 0
+        if size_bytes <= self.bounds.size_bytes:
+            size_bytes = 0
+            async for piece in self.files.read(job.owner, job.file_id):
+                pieces.append(piece)
+                size_bytes += len(piece)
+                if size_bytes > self.bounds.size_bytes:
+                    break
+        if size_bytes > self.bounds.size_bytes:
+            raise Unreadable(f"has more than {self.bounds.size_bytes >> 20} MB; split it.", damaged=True)
+        return b"".join(pieces)
 
     async def _written(self, job: Job, position: int, cut: Sequence[Cut]) -> int:
         """How many bytes it took."""
