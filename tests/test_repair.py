@@ -47,3 +47,11 @@ def test_a_model_server_that_does_not_stream_is_understood(tell: Tell, script: S
     assert kinds(events) == [*OPENING, *MESSAGE, "completed"]
     assert text_of(final(events)) == "All at once."
     assert [item["type"] for item in output(tell(input="q", tools=[WEATHER]))] == ["function_call"]
+
+
+@promise("repair.nonsense")
+def test_calls_that_are_none_are_told_to_the_model(tell: Tell, script: Script) -> None:
+    nonsense = says("x")
+    wrong = {"index": 0, "id": 7, "type": "function", "function": {"name": ["weather"], "arguments": {}}}
+    script.will(type(nonsense)(({"delta": {"tool_calls": [wrong]}, "finish_reason": "tool_calls"},)), says("Sorry."))
+    assert text_of(final(tell(input="q", tools=[WEATHER]))) == "Sorry."

@@ -46,9 +46,9 @@ class Calls:
         if index < len(self._ids):
             self._written[index] += arguments
             return {"index": index, "function": {"arguments": arguments}}
-        if not given.get("id"):
+        if not _string(given.get("id")):
             self._notes["tool call without an id"] = None
-        return self.open(function.get("name") or "", arguments, given.get("id") or new_call_id())
+        return self.open(_string(function.get("name")), arguments, _string(given.get("id")) or new_call_id())
 
     def open(self, name: str, arguments: str, id: str) -> Json:
         """The first delta of a new call."""
@@ -195,6 +195,11 @@ class Repair:
             self._noted["finish reason stop after tool calls"] = None
             return "tool_calls"
         return finish
+
+
+def _string(given: object) -> str:
+    """Empty for what is none."""
+    return given if isinstance(given, str) else ""
 
 
 def _given_calls(delta: Json) -> list[Json]:
