@@ -186,6 +186,7 @@ _WORLD = promises(
     repair.framing              CRLF streams and text with line separators are understood.
     repair.surrogates           Half a character from a model server does not break the stream.
     repair.plain_json           One JSON body instead of a stream is understood.
+    repair.nonsense             A call whose name or id is no text is told to the model as one that cannot be made.
     repair.unknown_function     A model that calls what is not there is told so.
     repair.shell_arguments      A model that writes broken arguments for a tool of fixed shape is told so.
     repair.call_ids             Calls without ids are given some.
