@@ -16,6 +16,7 @@ from tests.promised_servers import SERVERS
 from tests.promised_shell import SHELL
 from tests.promised_vector_stores import CHROMA, FILE_SEARCH, VECTOR_STORES
 from tests.promised_ways import WAYS
+from tests.promised_web import WEB
 
 _STREAM = promises(
     "§7",
@@ -198,7 +199,6 @@ _GAPS = [
     *promises(
         "§7.3, §8",
         """
-        tools.web_search            Web search runs on the server.
         tools.file_search           File search runs on the server.
         tools.image_generation      Images are made on the server.
         tools.programmatic          Models call tools from programs.
@@ -301,6 +301,6 @@ _MCP_OAUTH = promises(
 )
 PROMISES: list[Promise] = [
     *_STREAM, *_RESPONSE, *_CHAIN, *_TOOLS, *_RESOURCES, *_ERRORS, *_WORLD, *_MCP, *_SEARCH, *_GAPS,
-    *DURABLE, *SERVERS, *SECURITY, *QUALITY, *RUNNING, *SANDBOX, *WAYS, *CONTAINERS, *FILES, *CODE, *SHELL,
+    *DURABLE, *SERVERS, *SECURITY, *QUALITY, *RUNNING, *SANDBOX, *WAYS, *WEB, *CONTAINERS, *FILES, *CODE, *SHELL,
     *_MCP_OAUTH, *INPUT_FILES, *INGESTION, *CITATIONS, *VECTOR_STORES, *FILE_SEARCH, *CHROMA,
 ]  # fmt: skip

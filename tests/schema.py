@@ -111,9 +111,17 @@ def check_event(event: Json) -> None:
         demand(keys <= event.keys(), f"{kind} lacks {keys - event.keys()}")
     else:
         demand(kind in EVENTS, f"unknown event {kind!r}")
-        _conform(EVENTS[kind], event, kind)
+        _conform(EVENTS[kind], _acting(event), kind)
     if "response" in event:
         check_response(event["response"])
+
+
+def _acting(event: Json) -> Json:
+    """The client's types want the action of a web search at once; on OpenAI's wire it comes with `done`."""
+    item = event.get("item") or {}
+    if event["type"] != "response.output_item.added" or item.get("type") != "web_search_call":
+        return event
+    return event | {"item": {"action": {"type": "open_page", "url": ""}} | item}
 
 
 def check_item(item: Json) -> None:

@@ -217,8 +217,7 @@ def test_a_search_for_tools_goes_to_the_client_and_what_it_finds_can_be_called(
     assert called.output[0].type == "function_call"
 
 
-@pytest.mark.parametrize("kind", ["web_search", "web_search_preview", "image_generation",
-                                  "programmatic_tool_calling", "teleport"])  # fmt: skip
+@pytest.mark.parametrize("kind", ["image_generation", "programmatic_tool_calling", "teleport"])
 @promise("tools.unknown")
 def test_a_tool_type_we_do_not_have_is_refused_by_name(http: httpx2.Client, model: str, kind: str) -> None:
     error = refusal(http, model, tools=[WEATHER, {"type": kind, "vector_store_ids": ["vs_1"], "container": "cntr_1"}])

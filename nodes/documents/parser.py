@@ -56,9 +56,11 @@ class Documents:
         self._turns = Turns(os.cpu_count() or 1)
         self._known = Known()
 
-    async def parse(self, owner: str, document: Document, limit_chars: int) -> Parsed:
-        """See `Parser`."""
+    async def parse(self, owner: str, document: Document, limit_chars: int, *, web: bool = False) -> Parsed:
+        """See `Parser`. `web`: of HTML the main text alone, with the title as the mark of its only page."""
         format = format_of(document)
+        if web and format == "html":
+            format = "webpage"
         if format == "text" and len(document.content) <= _SHORT_BYTES:
             return await asyncio.to_thread(_plain, document.content, limit_chars)
         key = await asyncio.to_thread(Key.of, document.content, format, limit_chars)

@@ -66,6 +66,9 @@ Span = Annotated[float, Field(gt=0)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]
+#: Of searches of the web.
+Engine = Literal["ddgs", "searxng", "brave", "tavily", "exa"]
+Engines = Annotated[tuple[Engine, ...], NoDecode, BeforeValidator(listed), Field(min_length=1)]
 Hosts = Annotated[Names, AfterValidator(_hosts)]
 WebhookEvent = Literal["response.completed", "response.failed", "response.incomplete", "response.cancelled"]
 

@@ -17,6 +17,7 @@ from server.settings.models import (
     Count,
     Database,
     DatabaseUrl,
+    Engines,
     Hosts,
     HttpUrl,
     ModelServer,
@@ -179,6 +180,32 @@ class Settings(BaseSettings):
     """Files that one process makes searchable at once."""
     file_search_file_chars: Count = 20_000_000
     """Characters of one file that are made searchable; of a longer one, nothing is."""
+    web_search_engines: Engines = ("ddgs",)
+    """Search engines, each asked when those before do not answer: `ddgs`, `searxng`, `brave`, `tavily`, `exa`."""
+    web_search_searxng_url: HttpUrl = "http://127.0.0.1:8080"
+    """Address of a SearXNG whose settings let it answer in JSON."""
+    web_search_brave_url: HttpUrl = "https://api.search.brave.com"
+    """Address of Brave's search API."""
+    web_search_brave_key: SecretStr | None = None
+    """Key for Brave's search API."""
+    web_search_tavily_url: HttpUrl = "https://api.tavily.com"
+    """Address of Tavily."""
+    web_search_tavily_key: SecretStr | None = None
+    """Key for Tavily."""
+    web_search_exa_url: HttpUrl = "https://api.exa.ai"
+    """Address of Exa."""
+    web_search_exa_key: SecretStr | None = None
+    """Key for Exa."""
+    web_search_timeout_s: Seconds = 15.0
+    """Seconds that one engine has to answer, or one page to arrive."""
+    web_search_allowed_hosts: Hosts = ()
+    """Hosts whose pages models may open although they are private: names, addresses or networks."""
+    web_search_robots: bool = True
+    """Leave pages alone that their sites ask robots not to read (robots.txt)."""
+    web_search_cache_chars: Count = 8_000_000
+    """Characters of pages that one process keeps in memory."""
+    web_search_cache_ttl_s: Seconds = 900.0
+    """Seconds after which a page is fetched again."""
     container_memory_max: Literal["1g", "4g", "16g", "64g"] = "4g"
     """Most memory that a container may ask for with `memory_limit`."""
     container_idle_s: Seconds = 1200.0

@@ -103,10 +103,7 @@ _CLIENT = TypeAdapter[Any](
 )
 _FOUND_SERVER = TypeAdapter(FoundServer)
 #: Types OpenAI runs on its side and this server does not, or not yet.
-_NOT_HERE = frozenset({
-    "web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11",
-    "image_generation", "programmatic_tool_calling",
-})  # fmt: skip
+_NOT_HERE = frozenset({"image_generation", "programmatic_tool_calling"})
 
 
 def checked_tools(tools: Sequence[Any], hosted: Sequence[HostedTool], at: str = "tools") -> list[Json]:

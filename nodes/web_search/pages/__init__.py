@@ -1,0 +1,1 @@
+"""Pages of the web: fetched with care, read, kept, and told line by line."""
