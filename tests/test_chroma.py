@@ -72,6 +72,12 @@ def test_searches_are_right_when_chroma_or_its_parent_is_killed_or_everything_is
         (child,) = servers(a, b)
         assert all_found(to_b, store_id, _FILES) and servers(a, b) == [child]
 
+        new = to_a.files.create(file=("new.txt", text(70).encode()), purpose="assistants")
+        to_a.vector_stores.files.create_and_poll(new.id, vector_store_id=store_id, poll_interval_ms=20)
+        assert nearest(to_a, store_id, text(70))[0] == "new.txt"  # which Chroma has not been told yet
+        to_a.vector_stores.files.delete(new.id, vector_store_id=store_id)
+        told(a, _FILES)
+
         os.kill(child, signal.SIGKILL)
         assert all_found(to_b, store_id, _FILES)
         (child,) = servers(a, b)
