@@ -5,8 +5,12 @@ from typing import Any, NamedTuple
 
 import httpx2
 import pytest
+from ddgs.exceptions import DDGSException
 from openai import OpenAI
 
+from nodes.web_search.domains import Domains
+from nodes.web_search.engines.duck import Duck
+from nodes.web_search.engines.port import Asked, EngineFailed, Hit
 from tests.conftest import client_of
 from tests.contract import promise
 from tests.documents import pdf
@@ -64,8 +68,8 @@ def told(script: Script) -> str:
 
 def made(client: OpenAI, model: str, tool: Json | None = None, **said: Any) -> Any:
     tools: Any = [{"type": "web_search"} | (tool or {})]
-    response: Any = client.responses.create(model=model, input="?", tools=tools, **said)
-    return response
+    asked: Any = client
+    return asked.responses.create(model=model, input="?", tools=tools, **said)
 
 
 @promise("web_search.call", "web_search.citations", "web_search.fenced")
@@ -252,3 +256,18 @@ def test_pages_that_robots_may_not_read_and_bombs_are_left(
     robots, bomb = (message["content"] for message in script.last.messages if message["role"] == "tool")
     assert "asks robots not to read" in robots and not web.site.asked["/private/a"]
     assert "is larger than" in bomb and web.site.taken_bytes < 64 * 2**20
+
+
+@promise("web_search.engines")
+async def test_what_ddgs_finds_are_hits_and_its_silence_is_a_failure() -> None:
+    def find(query: str, region: str, limit: int) -> list[Json]:
+        if query == "nothing":
+            raise DDGSException("No results found.")
+        return [{"title": "A", "href": "https://a.example/", "body": f"{query} {region} {limit}"}, {"title": "Nowhere"}]
+
+    engine = Duck(5.0, find)
+    asked = Asked("fees", 3, Domains(("a.example", "b.example"), ("c.example",)), "DE")
+    sites = "fees (site:a.example OR site:b.example) -site:c.example"
+    assert await engine.search(asked) == [Hit("https://a.example/", "A", f"{sites} de-en 3")]
+    with pytest.raises(EngineFailed):
+        await engine.search(Asked("nothing", 3))
