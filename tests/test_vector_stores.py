@@ -82,7 +82,7 @@ def test_stores_are_listed_in_pages_forwards_and_backwards(client: OpenAI, http:
     assert both["code"] == "mutually_exclusive_parameters"
 
 
-@promise("stores.files")
+@promise("stores.files", "stores.attributes", "stores.search")
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_files_become_searchable_and_are_counted(
     kind: str, start_server: StartServer, recorder: Recorder, tmp_path: Path
