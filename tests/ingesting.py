@@ -27,7 +27,7 @@ def put(client: OpenAI, contents: Contents) -> tuple[str, dict[str, str]]:
     return store.id, ids
 
 
-def settled(client: OpenAI, store_id: str, limit_s: float = 30) -> dict[str, VectorStoreFile]:
+def settled(client: OpenAI, store_id: str, limit_s: float = 60) -> dict[str, VectorStoreFile]:
     """The files of a store by id, once none of them is in progress."""
     until = time.monotonic() + limit_s
     while client.vector_stores.retrieve(store_id).file_counts.in_progress:
