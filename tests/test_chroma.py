@@ -3,7 +3,7 @@
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from tests.chroma import MODEL, all_found, bound, filled, nearest, searching, se
 from tests.conftest import check_log
 from tests.contract import promise
 from tests.postgres import url_of
-from tests.process import run_module
+from tests.process import Server, run_module
 from tests.told import eventually
 from tests.vectors import Vectors, embedding
 
@@ -26,9 +26,24 @@ def vectors() -> Iterator[Vectors]:
         yield served
 
 
+@pytest.fixture
+def start(tmp_path: Path, vectors: Vectors) -> Iterator[Callable[..., Server]]:
+    """Servers, none of which is there afterwards."""
+    started = list[Server]()
+
+    def start(name: str, *flags: str, **environment: str) -> Server:
+        started.append(searching(tmp_path / name, vectors, *flags, **environment).start())
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+
+
 @promise("chroma.large", "chroma.swept", "chroma.rebuilt")
-def test_large_stores_are_told_to_chroma_and_small_ones_do_not_start_it(tmp_path: Path, vectors: Vectors) -> None:
-    ours = searching(tmp_path, vectors).start()
+def test_large_stores_are_told_to_chroma_and_small_ones_do_not_start_it(start: Callable[..., Server]) -> None:
+    ours = start("a")
+    kept = str(ours.data_dir / "kept")
     with bound(ours) as client:
         small, _ = filled(client, 3, "small")
         assert all_found(client, small, 3, "small")
@@ -44,11 +59,11 @@ def test_large_stores_are_told_to_chroma_and_small_ones_do_not_start_it(tmp_path
         (one,) = chroma.asked(ours, "GET", "")
         chroma.asked(ours, "POST", f"/{one['id']}/delete", {"where": {"edition": {"$gt": 0}}})
         assert nearest(client, store_id, text(4)) == []  # it is Chroma that is asked
-        rebuilt = run_module("server", "index", "rebuild", "--data-dir", str(tmp_path / "kept"))
+        rebuilt = run_module("server", "index", "rebuild", "--data-dir", kept)
         assert rebuilt.returncode == 0 and f"{_FILES + 2} files" in rebuilt.stdout, rebuilt
         assert nearest(client, store_id, text(4))[0] == "4.txt"
         told(ours, _FILES - 1)
-        status = run_module("server", "index", "status", "--data-dir", str(tmp_path / "kept"))
+        status = run_module("server", "index", "status", "--data-dir", kept)
         assert f"{_FILES - 1} vectors" in status.stdout and "3 files wait" in status.stdout, status
 
         client.vector_stores.delete(store_id)
@@ -61,11 +76,11 @@ def test_large_stores_are_told_to_chroma_and_small_ones_do_not_start_it(tmp_path
 
 @promise("chroma.shared", "chroma.right")
 def test_searches_are_right_when_chroma_or_its_parent_is_killed_or_everything_is_lost(
-    tmp_path: Path, vectors: Vectors
+    tmp_path: Path, start: Callable[..., Server]
 ) -> None:
     shared = {"GRAPHNEXUS_DATABASE_URL": url_of(tmp_path), "GRAPHNEXUS_SECRET_KEY": "both", "GRAPHNEXUS_LEASE_S": "2"}
-    a = searching(tmp_path / "a", vectors, **shared).start()
-    b = searching(tmp_path / "b", vectors, "--data-dir", str(tmp_path / "a" / "kept"), **shared).start()
+    a = start("a", **shared)
+    b = start("b", "--data-dir", str(tmp_path / "a" / "kept"), **shared)
     with bound(a) as to_a, bound(b) as to_b:
         store_id, _ = filled(to_a, _FILES)
         told(a, _FILES)
