@@ -1,12 +1,16 @@
 """Which windows have which words. A word begins with the number of its store: `7xword`."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from checkpoints.database import Rows
+from checkpoints.many import insert
 
 #: Windows with a word, and how often each has it.
 Postings = Sequence[tuple[int, int]]
+#: What a column of small numbers holds.
+_MOST = 32_767
 
 
 class Lexicon(Protocol):
@@ -27,8 +31,7 @@ class Fts5:
     """SQLite's. Words hold letters and digits alone, which is what its tokenizer keeps together."""
 
     def add(self, rows: Rows, windows: Mapping[int, Sequence[str]]) -> None:
-        for window, words in windows.items():
-            rows.execute("INSERT INTO search_words (rowid, words) VALUES (?, ?)", (window, " ".join(words)))
+        insert(rows, "search_words (rowid, words)", [(window, " ".join(words)) for window, words in windows.items()])
 
     def remove(self, rows: Rows, windows: Sequence[int]) -> None:
         for window in windows:
@@ -46,10 +49,9 @@ class Gin:
     """PostgreSQL's: an array of words a window, and beside it how often each is there."""
 
     def add(self, rows: Rows, windows: Mapping[int, Sequence[str]]) -> None:
-        for window, words in windows.items():
-            counts = {word: min(words.count(word), 32_767) for word in dict.fromkeys(words)}
-            sql = "INSERT INTO search_words (id, words, counts) VALUES (?, ?, ?)"
-            rows.execute(sql, (window, list(counts), list(counts.values())))
+        counted = {window: Counter(words) for window, words in windows.items()}
+        values = [(id, list(of), [min(count, _MOST) for count in of.values()]) for id, of in counted.items()]
+        insert(rows, "search_words (id, words, counts)", values)
 
     def remove(self, rows: Rows, windows: Sequence[int]) -> None:
         rows.execute("DELETE FROM search_words WHERE id = ANY(?)", (list(windows),))

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - SQL is put together from constants of this package only
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -11,11 +11,14 @@ import orjson
 from checkpoints.approval import plain
 from checkpoints.database import Database, Rows, Work
 from checkpoints.feed import Feed
+from checkpoints.many import in_turn, insert, marks
 from checkpoints.page import Page
 from graph.errors import NotFound
 from graph.ids import new_id
 from graph.vector_stores import Attributes, Batch, Chunking, Counts, FileStatus, StoreFile
 
+#: Values of one `IN`.
+_MANY = 500
 #: Files that come together are listed in their order.
 _APART_S = 1e-6
 #: What those watch who make files searchable.
@@ -78,13 +81,11 @@ class VectorFiles:
     async def check(self, owner: str, files: Sequence[Wanted], param: str) -> None:
         """Raises `NotFound` for a file that is not there; `param`: the field of the request that names them."""
 
-        def work(rows: Rows) -> None:
-            for at, file in enumerate(files):
-                if self._named(rows, owner, file.file_id) is None:
-                    where = {"file_ids": f"file_ids[{at}]", "files": f"files[{at}].file_id"}.get(param, param)
-                    raise unknown_file(file.file_id, where)
-
-        await self._read(work)
+        names = await self._read(lambda rows: self._named(rows, owner, files))
+        for at, file in enumerate(files):
+            if file.file_id not in names:
+                where = {"file_ids": f"file_ids[{at}]", "files": f"files[{at}].file_id"}.get(param, param)
+                raise unknown_file(file.file_id, where)
 
     # ------------------------------------------------------------ changed
 
@@ -104,8 +105,8 @@ class VectorFiles:
             store = self._attached(rows, owner, store_id, files)
             sql = f"INSERT INTO vector_store_batch (id, store, created_at, cancelled) VALUES (?, ?, {self._clock}, 0)"
             rows.execute(sql, (id, store))
-            for file_id in dict.fromkeys(file.file_id for file in files):
-                rows.execute("INSERT INTO vector_store_batch_file (batch_id, file_id) VALUES (?, ?)", (id, file_id))
+            members = [(id, file_id) for file_id in dict.fromkeys(file.file_id for file in files)]
+            insert(rows, "vector_store_batch_file (batch_id, file_id)", members)
 
         await self._write(work)
         self._feed.tell(WAITING)
@@ -119,7 +120,7 @@ class VectorFiles:
             sql = "UPDATE vector_store_file SET attributes = ? WHERE store = ? AND file_id = ?"
             if not rows.execute(sql, (_json(attributes), store, plain(file_id))).rowcount:
                 return False
-            _note(rows, store, plain(file_id), attributes)
+            _note(rows, store, {plain(file_id): attributes})
             return True
 
         return await self._write(work)
@@ -150,10 +151,12 @@ class VectorFiles:
         return await self._read(work)
 
     async def cancel_batch(self, owner: str, store_id: str, id: str) -> bool:
-        """Those of its files that are not searchable yet will not be; False when there is none."""
+        """Those of its files that are not searchable will not be, and the others stay as they were; False when there
+        is none."""
         batch = "SELECT file_id FROM vector_store_batch_file WHERE batch_id = ?"
         sql = (
-            "UPDATE vector_store_file SET status = 'cancelled', making = NULL, worker = NULL "
+            "UPDATE vector_store_file SET making = NULL, worker = NULL, "
+            "status = CASE WHEN edition IS NULL THEN 'cancelled' ELSE 'completed' END "
             f"WHERE store = ? AND status = 'in_progress' AND file_id IN ({batch})"
         )
 
@@ -176,30 +179,40 @@ class VectorFiles:
     def _attached(self, rows: Rows, owner: str, store_id: str, files: Sequence[Wanted]) -> int:
         store = _number(rows, owner, store_id)
         rows.execute(f"UPDATE vector_store SET used_at = {self._clock} WHERE number = ?", (store,))
-        for at, file in enumerate(files):
-            filename = self._named(rows, owner, file.file_id)
-            if filename is None:
+        given = list({file.file_id: file for file in files}.values())  # of one that is named twice, the last
+        names = self._named(rows, owner, given)
+        for file in given:
+            if file.file_id not in names:
                 raise unknown_file(file.file_id, "file_id")
-            self._put(rows, (store, owner, filename, at * _APART_S), file)
+        self._put(rows, store, owner, [(file, names[file.file_id]) for file in given])
+        _note(rows, store, {file.file_id: file.attributes for file in given})
         return store
 
-    def _named(self, rows: Rows, owner: str, file_id: str) -> str | None:
-        sql = f"SELECT filename FROM file WHERE id = ? AND owner = ? AND {self._alive}"
-        found = rows.execute(sql, (plain(file_id), owner)).fetchone()
-        return found[0] if found else None
+    def _named(self, rows: Rows, owner: str, files: Sequence[Wanted]) -> dict[str, str]:
+        """Names of those that are there, by id."""
+        names: dict[str, str] = {}
+        for some in in_turn([plain(file.file_id) for file in files], _MANY):
+            sql = f"SELECT id, filename FROM file WHERE owner = ? AND {self._alive} AND id IN ({marks(some)})"
+            names |= dict(rows.execute(sql, (owner, *some)).fetchall())
+        return names
 
-    def _put(self, rows: Rows, place: tuple[int, str, str, float], file: Wanted) -> None:
-        store, owner, filename, later_s = place
-        sql = (
-            "INSERT INTO vector_store_file (store, file_id, owner, filename, created_at, status, usage_bytes, "
-            f"attributes, chunk_tokens, chunk_overlap, tries) VALUES (?, ?, ?, ?, {self._clock} + ?, 'in_progress', 0, "
-            "?, ?, ?, 0) ON CONFLICT (store, file_id) DO UPDATE SET status = excluded.status, error_code = NULL, "
+    def _put(self, rows: Rows, store: int, owner: str, files: Sequence[tuple[Wanted, str]]) -> None:
+        now = rows.execute(f"SELECT {self._clock}").fetchone()[0]
+        values = [
+            (store, file.file_id, owner, filename, now + at * _APART_S, "in_progress", 0, _json(file.attributes),
+             *file.chunking, 0)
+            for at, (file, filename) in enumerate(files)
+        ]  # fmt: skip
+        into = (
+            "vector_store_file (store, file_id, owner, filename, created_at, status, usage_bytes, attributes, "
+            "chunk_tokens, chunk_overlap, tries)"
+        )
+        anew = (
+            "ON CONFLICT (store, file_id) DO UPDATE SET status = excluded.status, error_code = NULL, "
             "error_message = NULL, attributes = excluded.attributes, chunk_tokens = excluded.chunk_tokens, "
             "chunk_overlap = excluded.chunk_overlap, making = NULL, worker = NULL, tries = 0"
         )
-        said = (_json(file.attributes), *file.chunking)
-        rows.execute(sql, (store, file.file_id, owner, filename, later_s, *said))
-        _note(rows, store, file.file_id, file.attributes)
+        insert(rows, into, values, anew)
 
     async def _read(self, work: Work[Any]) -> Any:
         return await asyncio.wrap_future(self._database.read(work))
@@ -248,14 +261,23 @@ def _counts(rows: Rows, batch_id: str, store: int) -> Counts:
     return Counts(**dict(rows.execute(sql, (store, batch_id)).fetchall()))
 
 
-def _note(rows: Rows, store: int, file_id: str, attributes: Attributes) -> None:
-    rows.execute("DELETE FROM vector_store_attribute WHERE store = ? AND file_id = ?", (store, file_id))
-    sql = "INSERT INTO vector_store_attribute (store, key, file_id, words, number, truth) VALUES (?, ?, ?, ?, ?, ?)"
+def _note(rows: Rows, store: int, said: Mapping[str, Attributes]) -> None:
+    """Attributes by file."""
+    for some in in_turn(list(said), _MANY):
+        sql = f"DELETE FROM vector_store_attribute WHERE store = ? AND file_id IN ({marks(some)})"
+        rows.execute(sql, (store, *some))
+    values = [(store, *noted, file_id) for file_id, attributes in said.items() for noted in _noted(attributes)]
+    insert(rows, "vector_store_attribute (store, key, words, number, truth, file_id)", values)
+
+
+def _noted(attributes: Attributes) -> Iterator[tuple[str, str | None, float | None, int | None]]:
     for key, value in {plain(key): value for key, value in attributes.items()}.items():
-        words = plain(value) if isinstance(value, str) else None
-        truth = int(value) if isinstance(value, bool) else None
-        number = float(value) if words is None and truth is None else None
-        rows.execute(sql, (store, key, file_id, words, number, truth))
+        if isinstance(value, str):
+            yield key, plain(value), None, None
+        elif isinstance(value, bool):
+            yield key, None, None, int(value)
+        else:
+            yield key, None, float(value), None
 
 
 def _file(row: Sequence[Any]) -> StoreFile:

@@ -19,6 +19,7 @@ from checkpoints.approval import plain
 from checkpoints.database import Database, Rows, Work
 from checkpoints.editions import Editions
 from checkpoints.filtering import Clause, clause
+from checkpoints.many import in_turn, insert, marks
 from checkpoints.outbox import forget
 from checkpoints.place import COLUMNS, place_of
 from checkpoints.vector_stores import expired
@@ -52,13 +53,11 @@ class Windows:
             sql = "SELECT 1 FROM vector_store_file WHERE store = ? AND file_id = ? AND making = ?"
             if rows.execute(sql, (job.store, job.file_id, job.edition)).fetchone() is None:
                 raise LeaseLost(job.file_id)
-            ids = [_insert(rows, job.edition, position + at, window) for at, window in enumerate(windows)]
+            ids = _inserted(rows, job.edition, position, windows)
             marked = {id: [f"{job.store}x{word}" for word in w.words] for id, w in zip(ids, windows, strict=True)}
             lexicon.add(rows, marked)
-            for id, window in zip(ids, windows, strict=True):
-                if space and window.vector:
-                    sql = 'INSERT INTO search_vector (edition, space, "window", vector) VALUES (?, ?, ?, ?)'
-                    rows.execute(sql, (job.edition, space, id, window.vector))
+            vectors = [(job.edition, space, id, w.vector) for id, w in zip(ids, windows, strict=True) if w.vector]
+            insert(rows, 'search_vector (edition, space, "window", vector)', vectors if space else ())
 
         await self._write(work)
 
@@ -83,9 +82,9 @@ class Windows:
         ids = [id for (id,) in rows.execute(sql, (number,)).fetchall()]
         if ids:
             self._database.lexicon.remove(rows, ids)
-            marks = _marks(ids)
-            rows.execute(f'DELETE FROM search_vector WHERE edition = ? AND "window" IN ({marks})', (number, *ids))
-            rows.execute(f"DELETE FROM search_window WHERE id IN ({marks})", ids)
+            these = marks(ids)
+            rows.execute(f'DELETE FROM search_vector WHERE edition = ? AND "window" IN ({these})', (number, *ids))
+            rows.execute(f"DELETE FROM search_window WHERE id IN ({these})", ids)
             return True
         store, space = found
         rows.execute("DELETE FROM search_edition WHERE number = ?", (number,))
@@ -132,7 +131,7 @@ class Windows:
             best: dict[int, float] = {}
             found = [row for row in rows.execute(sql, within.given).fetchall() if only is None or row[0] in only]
             for editions in _grouped(found):
-                some = f'SELECT "window", vector FROM search_vector WHERE space = ? AND edition IN ({_marks(editions)})'
+                some = f'SELECT "window", vector FROM search_vector WHERE space = ? AND edition IN ({marks(editions)})'
                 best |= _cosines(vector, rows.execute(some, (space, *editions)).fetchall())
                 best = dict(sorted(best.items(), key=lambda pair: (-pair[1], pair[0]))[:limit])
             return list(best.items())
@@ -147,8 +146,8 @@ class Windows:
 
         def work(rows: Rows) -> dict[int, float]:
             found: dict[int, float] = {}
-            for ids in _in_turn(windows):
-                found |= _cosines(vector, rows.execute(sql.format(_marks(ids)), (space, *ids)).fetchall())
+            for ids in in_turn(windows, _MANY):
+                found |= _cosines(vector, rows.execute(sql.format(marks(ids)), (space, *ids)).fetchall())
             return found
 
         return await self._read(work)
@@ -158,12 +157,12 @@ class Windows:
 
         def work(rows: Rows) -> list[Place]:
             found = list[Place]()
-            for ids in _in_turn(windows):
+            for ids in in_turn(windows, _MANY):
                 # In two steps: planners would go through all windows of the scope, or once a file through these.
-                sql = f"SELECT id, edition, position FROM search_window WHERE id IN ({_marks(ids)})"
+                sql = f"SELECT id, edition, position FROM search_window WHERE id IN ({marks(ids)})"
                 stand = rows.execute(sql, ids).fetchall()
                 numbers = sorted({edition for _, edition, _ in stand})
-                sql = f"SELECT {COLUMNS} {within.sql} AND e.number IN ({_marks(numbers)})"
+                sql = f"SELECT {COLUMNS} {within.sql} AND e.number IN ({marks(numbers)})"
                 editions = {row[0]: row for row in rows.execute(sql, (*within.given, *numbers)).fetchall()}
                 found += [place_of(window, editions[window[1]]) for window in stand if window[1] in editions]
             return found
@@ -191,7 +190,7 @@ class Windows:
         sql = (
             "FROM vector_store s JOIN vector_store_file f ON f.store = s.number "
             f"JOIN search_edition e ON e.number = f.edition {join} "
-            f"WHERE s.owner = ? AND s.id IN ({_marks(ids)}) AND NOT {expired(clock, 's')} "
+            f"WHERE s.owner = ? AND s.id IN ({marks(ids)}) AND NOT {expired(clock, 's')} "
             f"AND NOT EXISTS (SELECT 1 FROM file WHERE file.id = f.file_id AND file.expires_at <= {clock}) "
             f"AND f.status IN ('completed', 'in_progress') AND {filters.sql}"
         )
@@ -205,13 +204,15 @@ class Windows:
 
 
 def _windows(rows: Rows, stores: Sequence[int]) -> int:
-    sql = f"SELECT CAST(COALESCE(SUM(windows), 0) AS BIGINT) FROM search_edition WHERE store IN ({_marks(stores)})"
+    sql = f"SELECT CAST(COALESCE(SUM(windows), 0) AS BIGINT) FROM search_edition WHERE store IN ({marks(stores)})"
     return rows.execute(sql, stores).fetchone()[0]
 
 
-def _insert(rows: Rows, edition: int, position: int, window: Window) -> int:
-    sql = "INSERT INTO search_window (edition, position, length, text) VALUES (?, ?, ?, ?) RETURNING id"
-    return rows.execute(sql, (edition, position, len(window.words), window.text)).fetchone()[0]
+def _inserted(rows: Rows, edition: int, position: int, windows: Sequence[Window]) -> list[int]:
+    """Their ids, in their order."""
+    values = [(edition, position + at, len(one.words), one.text) for at, one in enumerate(windows)]
+    found = insert(rows, "search_window (edition, position, length, text)", values, "RETURNING position, id")
+    return [id for _, id in sorted(found)]
 
 
 def _grouped(editions: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
@@ -237,11 +238,3 @@ def _cosines(vector: bytes, found: Sequence[tuple[int, bytes]]) -> dict[int, flo
     asked = np.frombuffer(vector, dtype="<f4")
     others = np.frombuffer(b"".join(other for _, other in kept), dtype="<f4").reshape(len(kept), -1)
     return dict(zip([id for id, _ in kept], (others @ asked).tolist(), strict=True))
-
-
-def _marks(values: Sequence[Any]) -> str:
-    return ", ".join("?" * len(values)) or "NULL"
-
-
-def _in_turn(values: Sequence[int]) -> list[Sequence[int]]:
-    return [values[at : at + _MANY] for at in range(0, len(values), _MANY)]
