@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,9 @@ def prose(words: int, seed: str = "w") -> str:
 
 def children(pid: int, script: str) -> list[int]:
     """Processes of a server that run this script."""
-    found = [
-        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
-    ]
-    return [child for child in found if script.encode() in Path(f"/proc/{child}/cmdline").read_bytes()]
+    found = list[int]()
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):  # threads and processes come and go
+            children = (task / "children").read_text().split()
+            found += [int(one) for one in children if script in Path(f"/proc/{one}/cmdline").read_text()]
+    return found
