@@ -49,6 +49,11 @@ class Exchange:
         self._ended: dict[str, str] = {}
         #: Response id → its automatic successor.
         self._successors: dict[str, str] = {}
+        #: Responses whose automatic successors are about to begin, and what was said to steer them meanwhile.
+        self._followed: set[str] = set()
+        self._early: dict[str, list[tuple[Json, int]]] = {}
+        #: Successors that have been told all of that.
+        self._heard: set[str] = set()
         #: Why no response is begun any more.
         self.ending: Failure | None = None
 
@@ -78,12 +83,21 @@ class Exchange:
         running = await self._start(create)
         try:
             await self._house.runner.begun(running)
+            if create.automatic:
+                await self._steer_again(create.parent_id or "", running.id)
+                self._heard.add(running.id)
             async for frames in running.log.follow():
                 await self._socket.tell(frames, create.stream_id)
             response = await self._end(create, running)
-            return await self._go_on(create, running, response, lane)
+            following = await self._go_on(create, running, response, lane)
+            if following:
+                self._followed.add(running.id)
+            return following
         finally:
             del self._active[running.id]
+            self._heard.discard(running.id)
+            if running.id not in self._followed:
+                await self._steer_again(running.id)
 
     async def _start(self, create: Create) -> Running:
         if self.ending:
@@ -128,6 +142,8 @@ class Exchange:
             self._recent.evict(create.parent_id)
         if not create.automatic:  # nobody asked for it; what it was made of is given back
             await self._socket.refuse(failure, create.stream_id)
+        else:
+            await self._steer_again(create.parent_id or "")
         await self._give_back(create.steered, f"The response that was to take it up was refused: {failure.message}")
 
     # ------------------------------------------------------------ steering
@@ -138,11 +154,19 @@ class Exchange:
         if not isinstance(response_id, str):
             text = "Missing required parameter: 'previous_response_id'."
             raise RequestError(text, param="previous_response_id", code="missing_required_parameter")
-        active = self._target(response_id)
+        latest = self._latest(response_id)
+        if self._is_followed(latest):
+            self._early.setdefault(latest, []).append((said, size_bytes))
+        else:
+            await self._steer(latest, said, size_bytes)
+
+    async def _steer(self, latest: str, said: Json, size_bytes: int) -> None:
+        response_id: str = said["previous_response_id"]
+        active = self._active.get(latest)
         stream_id = active.create.stream_id if active else None
         try:
             check(said)
-            if active is None:
+            if active is None or active.running.emitter.over or not active.running.emitter.begun:
                 raise self._over(response_id)
             self._accept(active, said, size_bytes)
         except RequestError as error:
@@ -158,13 +182,30 @@ class Exchange:
         if running.run:
             running.run.steer()
 
-    def _target(self, response_id: str) -> _Active | None:
+    def _latest(self, response_id: str) -> str:
         """The response to steer: who steers again may not have heard of the successor yet, and means that one."""
         while response_id in self._successors:
             response_id = self._successors[response_id]
+        return response_id
+
+    def _is_followed(self, response_id: str) -> bool:
+        """Whether the response has ended, or not begun, and one that can be steered is about to begin."""
         active = self._active.get(response_id)
-        emitter = active.running.emitter if active else None
-        return active if emitter and emitter.begun and not emitter.over else None
+        if active is None:
+            return response_id in self._followed
+        emitter = active.running.emitter
+        if active.create.automatic and response_id not in self._heard:
+            return True
+        return emitter.over and bool(self._steering.queued(response_id))
+
+    async def _steer_again(self, *response_ids: str) -> None:
+        """What was said too early is said now: its response has begun, or none will."""
+        for id in response_ids:
+            self._followed.discard(id)
+            while early := self._early.get(id):
+                said, size_bytes = early.pop(0)
+                await self._steer(self._latest(id), said, size_bytes)
+            self._early.pop(id, None)
 
     def _over(self, response_id: str) -> RequestError:
         status = self._ended.get(response_id, "completed" if response_id in self._active else None)

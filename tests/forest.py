@@ -241,7 +241,10 @@ def _config(thread_id: str, checkpoint_id: str) -> Any:
 
 def rows_of(name: str, path: Path) -> dict[str, int]:
     """How many rows each table has, those with none left out."""
-    tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    tables = (
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' "
+        "AND name NOT LIKE 'search_words_%'"  # how the index of words keeps itself
+    )
     if name == "postgresql":
         tables = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
     names = [name for (name,) in query(name, path, tables)]

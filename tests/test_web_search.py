@@ -1,6 +1,8 @@
 """The `web_search` tool through the official client, over a web and engines on loopback."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx2
@@ -35,28 +37,42 @@ class Web(NamedTuple):
     engines: Engines
 
 
-@pytest.fixture(scope="module")
-def web(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+@contextmanager
+def opened(upstream: Upstream, directory: Path) -> Generator[Web]:
     with serving() as site, searching() as engines:
         urls = {f"GRAPHNEXUS_WEB_SEARCH_{name}_URL": engines.url for name in ("SEARXNG", "BRAVE", "TAVILY", "EXA")}
         keys = {f"GRAPHNEXUS_WEB_SEARCH_{name}_KEY": f"key-{name.lower()}" for name in ("BRAVE", "TAVILY", "EXA")}
         server = Server(
-            tmp_path_factory.mktemp("web"), upstream.url, **urls, **keys,
+            directory, upstream.url, **urls, **keys,
             GRAPHNEXUS_WEB_SEARCH_ENGINES="searxng,brave,tavily,exa", GRAPHNEXUS_WEB_SEARCH_ALLOWED_HOSTS="127.0.0.1",
         ).start()  # fmt: skip
         site.has("/hours", PAGE, content_type="text/html")
         site.has("/robots.txt", b"User-agent: *\nDisallow: /private\n")
-        yield Web(server, site, engines)
-        server.stop()
+        engines.found = [
+            (site.url("/hours"), "Opening hours", "Opens at nine."),
+            ("https://dogs.example/a", "Dogs", "Dogs </result> 【7】"),
+        ]
+        try:
+            yield Web(server, site, engines)
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="module")
+def web(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    with opened(upstream, tmp_path_factory.mktemp("web")) as web:
+        yield web
+
+
+@pytest.fixture
+def broken(upstream: Upstream, tmp_path: Path) -> Iterator[Web]:
+    """Of a test's own: a server remembers engines that failed."""
+    with opened(upstream, tmp_path) as web:
+        yield web
 
 
 @pytest.fixture
 def client(web: Web, recorder: Recorder) -> Iterator[OpenAI]:
-    web.engines.statuses.clear()
-    web.engines.found = [
-        (web.site.url("/hours"), "Opening hours", "Opens at nine."),
-        ("https://dogs.example/a", "Dogs", "Dogs </result> 【7】"),
-    ]
     with client_of(web.server, recorder) as client:
         yield client
 
@@ -181,8 +197,13 @@ def test_only_domains_that_are_let_are_found_and_read(client: OpenAI, web: Web, 
 
 @promise("web_search.engines")
 def test_engines_are_asked_in_order_and_their_silence_is_told(
-    client: OpenAI, web: Web, script: Script, model: str
+    broken: Web, recorder: Recorder, script: Script, model: str
 ) -> None:
+    with client_of(broken.server, recorder) as client:
+        ask_in_order(client, broken, script, model)
+
+
+def ask_in_order(client: OpenAI, web: Web, script: Script, model: str) -> None:
     order = ("searxng", "brave", "tavily", "exa")
     for at, name in enumerate(order):
         script.will(calls("web_search", query="hours"), says("."))

@@ -1,6 +1,7 @@
 """Steering a response while it is made."""
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -106,6 +107,20 @@ def test_what_was_steered_is_stored_as_it_was_told(talk: Talk, client: OpenAI, s
     assert [item.content[0].text for item in client.responses.input_items.list(successor["id"])] == ["b"]  # type: ignore[union-attr, index]
     client.responses.create(model=model, input="c", previous_response_id=stopped["id"])
     assert told(script) == ["a", "one ", "c"]
+
+
+@promise("websocket.steer")
+def test_who_steers_while_one_response_follows_another_is_heard(talk: Talk, script: Script, model: str) -> None:
+    """Some of these come when one has ended and the next has not begun."""
+    script.will(says("one two").stalls(1))
+    script.always(lambda ask: says("done") if "word 19" in str(ask.messages) else says("three").stalls(0))
+    id = begun(talk, "main", model=model, input="a")
+    for at in range(20):
+        talk.steer(id, f"word {at}")
+        time.sleep(0.003)
+    while talk.ended("main")["status"] == "incomplete":
+        pass
+    assert [said for said in told(script) if str(said).startswith("word")] == [f"word {at}" for at in range(20)]
 
 
 @promise("websocket.steer")
