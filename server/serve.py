@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from multiprocessing.connection import Connection
@@ -14,6 +15,7 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from checkpoints import STORES
 from graph.errors import StoreUnavailable
@@ -24,6 +26,9 @@ from server.settings import BadSetting, Settings, share_metrics
 #: Connections that may wait to be accepted.
 BACKLOG = 2048
 
+#: Seconds in which who has connected before the end may still ask.
+_HEAR_S = 1.0
+_LOOK_EVERY_S = 0.01
 #: Seconds after the grace in which cancelled work must have cleaned up.
 _CLEAN_UP_S = 10
 #: Seconds after that in which a process must have ended.
@@ -109,14 +114,29 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Runs are ended while those who read them are still connected, so that a reader is told how it ended."""
         self._house.operations.health.leaving = True
+        await self._hear_out()
         self._house.keeper.drain()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._house.runner.close(self._grace_s))
             await super().shutdown(sockets)
 
+    async def _hear_out(self) -> None:
+        """Who was accepted but has not asked yet would be hung up on, and take it for a crash."""
+        for server in self.servers:
+            server.close()
+        until = time.monotonic() + _HEAR_S
+        await asyncio.sleep(_LOOK_EVERY_S)  # connections accepted in this turn of the loop
+        while time.monotonic() < until and any(map(_is_silent, self.server_state.connections)):
+            await asyncio.sleep(_LOOK_EVERY_S)
+
     @property
     def _house(self) -> House:
         return self.lifespan.state["house"]
+
+
+def _is_silent(connection: object) -> bool:
+    """Connected, and no request has come on it."""
+    return isinstance(connection, HttpToolsProtocol) and connection.cycle is None
 
 
 # ------------------------------------------------------------ one of several

@@ -142,6 +142,17 @@ def test_a_server_told_to_stop_takes_no_more_work_and_finishes_what_it_has(
     assert ours.stop() == 0
 
 
+def test_who_has_connected_when_the_server_is_told_to_stop_is_still_answered(start_server: StartServer) -> None:
+    ours = start_server()
+    with socket.create_connection(("127.0.0.1", ours.port), timeout=LIMIT_S) as connected:
+        time.sleep(0.1)  # accepted
+        os.kill(ours.pid, signal.SIGTERM)
+        wait_until_closed(ours.port)
+        connected.sendall(b"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert connected.recv(64).startswith(b"HTTP/1.1 200 ")
+    assert ours.stop() == 0
+
+
 def test_a_response_that_outlasts_the_grace_is_failed(start_server: StartServer, upstream: Upstream) -> None:
     upstream.on("never-ends").will(says("one two three").stalls(1))
     ours = start_server("--shutdown-grace-s", "0.5")
