@@ -1,0 +1,1 @@
+"""The hosted browser: Chromium, one isolated context a conversation, driven by Playwright."""
