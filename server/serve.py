@@ -126,7 +126,7 @@ class _Server(uvicorn.Server):
             server.close()
         until = time.monotonic() + _HEAR_S
         await asyncio.sleep(_LOOK_EVERY_S)  # connections accepted in this turn of the loop
-        while time.monotonic() < until and any(map(_is_silent, self.server_state.connections)):
+        while time.monotonic() < until and any(map(_is_silent, self.server_state.connections)):  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_EVERY_S)
 
     @property
