@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the tools they belong to import this module
+    from nodes.browser.port import Browsers, Keeps
     from nodes.container.containers import Containers
     from nodes.file_search.port import Stores
     from nodes.file_search.search import Search
@@ -21,3 +22,6 @@ class Premises:
     #: Searches of files, and the stores they are in.
     search: "Search"
     stores: "Stores"
+    #: Browsers of conversations, and where what they bring home is kept.
+    browsers: "Browsers"
+    keeps: "Keeps"

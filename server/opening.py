@@ -17,6 +17,7 @@ from graph.policy import Rule
 from graph.ports import HostedTool
 from graph.runner import Limits, Runner
 from nodes import HOSTED_TOOLS
+from nodes.browser.browsers import Browsers
 from nodes.mcp.oauth.credential import Vault
 from nodes.premises import Premises
 from nodes.skills.skills import Skills
@@ -28,6 +29,7 @@ from server import __version__, pruning
 from server.archive import StoredArchive
 from server.attachments import attachments_of, documents_of
 from server.auth import Gate
+from server.browsing import Browsing, browsing
 from server.containing import Containing, containing
 from server.health import Health
 from server.house import House
@@ -52,7 +54,7 @@ async def open_house(settings: Settings, metrics: Metrics | None = None) -> Asyn
                 yield _house(settings, store, metrics, works)
             finally:
                 await works.runner.close(settings.shutdown_grace_s)
-                await _close(*works.tools, works.models)
+                await _close(*works.tools, works.browsing.browsers, works.models)
 
 
 class _Works(NamedTuple):
@@ -62,6 +64,7 @@ class _Works(NamedTuple):
     models: Registry
     inside: Containing
     found: Searching
+    browsing: Browsing
     tools: list[HostedTool]
     runner: Runner
     background: Background
@@ -79,8 +82,11 @@ async def _works(settings: Settings, store: Store, metrics: Metrics) -> _Works:
     models.warm()
     inside = containing(settings, store, kept.storage, kept.files, kept.skills)
     found = searching(settings, store, kept.files, documents, models)
+    browsers = browsing(settings, kept.files, inside.containers)
     alone = await _alone(settings, store)
-    tools = _tools(settings, _premises(settings, store, alone, inside, found))
+    vault = Vault(store.credentials, seal_of(settings))
+    here = (inside.containers, found.search, found.stores, browsers.browsers, browsers.keeps)
+    tools = _tools(settings, Premises(alone, vault, *here))
     runner = Runner(StoredArchive(store, metrics.kept), models, tools, seal_of(settings), _limits(settings))
     runner.meter, runner.attachments = (
         metrics,
@@ -88,7 +94,7 @@ async def _works(settings: Settings, store: Store, metrics: Metrics) -> _Works:
     )
     background, engine = Background(runner), _engine(settings, store)
     keeper = Keeper(store, runner, background, engine, _webhooks(settings), _pulse(settings))
-    return _Works(kept, models, inside, found, tools, runner, background, engine, keeper)
+    return _Works(kept, models, inside, found, browsers, tools, runner, background, engine, keeper)
 
 
 def _house(settings: Settings, store: Store, metrics: Metrics, works: _Works) -> House:
@@ -142,7 +148,7 @@ def _models(settings: Settings) -> Registry:
     return Registry(upstreams, discover=search, patience=patience)
 
 
-async def _close(*opened: HostedTool | Registry) -> None:
+async def _close(*opened: HostedTool | Browsers | Registry) -> None:
     for one in opened:
         await one.close()
 
@@ -174,10 +180,6 @@ async def _kept(settings: Settings, store: Store) -> _Kept:
 async def _alone(settings: Settings, store: Store) -> bool:
     """Whether only this machine can reach the server, and without a key."""
     return settings.loopback and not settings.api_keys and not await store.keys.list()
-
-
-def _premises(settings: Settings, store: Store, alone: bool, inside: Containing, found: Searching) -> Premises:
-    return Premises(alone, Vault(store.credentials, seal_of(settings)), inside.containers, found.search, found.stores)
 
 
 def _tools(settings: Settings, premises: Premises) -> list[HostedTool]:

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from tempfile import TemporaryDirectory
 from types import FrameType
+from typing import cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -136,7 +137,7 @@ class _Server(uvicorn.Server):
 
 def _is_silent(connection: object) -> bool:
     """Connected, and no request has come on it."""
-    return isinstance(connection, HttpToolsProtocol) and connection.cycle is None
+    return isinstance(connection, HttpToolsProtocol) and not cast(object, connection.cycle)
 
 
 # ------------------------------------------------------------ one of several

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from graph.errors import Json
 from graph.state import Entry
@@ -98,6 +98,14 @@ class Session(Protocol):
         ...
 
 
+class Choice(NamedTuple):
+    """Which browser a run uses. Ids of other owners lead to browsers of one's own."""
+
+    id: str
+    #: Steps were made in it before this run.
+    known: bool = False
+
+
 class Browsers(Protocol):
     """All browsers of this process."""
 
@@ -105,11 +113,11 @@ class Browsers(Protocol):
         """Why there can be none here, and what helps; None when there can."""
         ...
 
-    def choose(self, owner: str, entries: Sequence[Entry]) -> str:
-        """The id of a conversation's browser: that of its newest step, or a new one."""
+    def choose(self, entries: Sequence[Entry]) -> Choice:
+        """A conversation's browser: that of its newest step, or a new one."""
         ...
 
-    def entered(self, owner: str, id: str) -> AbstractAsyncContextManager[Session]:
+    def entered(self, owner: str, choice: Choice) -> AbstractAsyncContextManager[Session]:
         """Wait for one's turn; a browser that is not there (any more) is opened. Raises `ToolFailed`."""
         ...
 

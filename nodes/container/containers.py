@@ -119,6 +119,10 @@ class Containers:
             raise NotFound(f"File with id '{file_id[:100]}' not found.", param="file_id")
         return copy
 
+    def bring(self, owner: str, id: str, file_id: str) -> None:
+        """Have a file of the Files API in a container that was chosen, when it is entered next."""
+        self._remember(id, _Chosen(owner, None, [file_id]))
+
     async def told(self, owner: str, id: str) -> Told:
         """What the model is told of a container that was chosen."""
         found = await self._found(owner, id)

@@ -39,7 +39,7 @@ def arguments(room: Room, needs: Mapping[str, str], fds: Mapping[str, int]) -> l
         *_NAMESPACES,
         *_RIGHTS,
         *_own_files(room),
-        *_system(),
+        *system(),
         *_devices(),
         *(word for place, found in needs.items() for word in ("--ro-bind", found, place)),
         *(word for place in ETC for word in ("--ro-bind-data", str(fds[place]), place)),
@@ -60,7 +60,8 @@ def _own_files(room: Room) -> list[str]:
     return [*root, "--dir", FILES, "--dir", HOME, "--perms", "0755", "--dir", "/etc"]
 
 
-def _system() -> Iterator[str]:
+def system() -> Iterator[str]:
+    """Programs and libraries of this machine, to be read."""
     for place in map(Path, _SYSTEM):
         if place.is_symlink():
             yield from ("--symlink", str(place.readlink()), str(place))

@@ -18,7 +18,7 @@ _TOOLS = frozenset({"pip", "setuptools", "wheel", "uv"})
 
 def find(python: Path | None, directory: Path) -> Interpreter:
     """`python` when it is named, else the newest that was prepared in `directory`, else the server's own, bare."""
-    return _interpreter(python or prepared(directory) or base())
+    return of(python or prepared(directory) or base())
 
 
 def prepared(directory: Path) -> Path | None:
@@ -50,7 +50,7 @@ def _named(distribution: Distribution) -> str:
     return f"{distribution.metadata['Name']} {distribution.version}"
 
 
-def _interpreter(python: Path) -> Interpreter:
+def of(python: Path) -> Interpreter:
     """With the directories it is made of: its own, and that of the Python a venv borrows from."""
     executable = python.absolute()
     root = executable.parent.parent

@@ -23,6 +23,8 @@ class Network:
 
     allowed_domains: Sequence[str]
     secrets: Sequence[Secret] = ()
+    #: Every domain may.
+    anywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class Exits:
         except ValueError as error:
             raise Broken(str(error)) from error
         authority = _authority(kept) if kept else None
-        border = Border(Network(allowed, kept), self._reach, self._limits, authority, self._tls)
+        border = Border(Network(allowed, kept, network.anywhere), self._reach, self._limits, authority, self._tls)
         way_out = Exit(border)
         try:
             await way_out.start()

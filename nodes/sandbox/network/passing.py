@@ -42,7 +42,8 @@ class Limits:
     connect_s: float = 10.0
     #: Of one connection.
     life_s: float = 900.0
-    ports: frozenset[int] = frozenset({80, 443})
+    #: None: any.
+    ports: frozenset[int] | None = frozenset({80, 443})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,9 @@ class Border:
 
     async def connect(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """To an address that was looked at. Raises `Refused`."""
-        if not covers(self.network.allowed_domains, host):
+        if not (self.network.anywhere or covers(self.network.allowed_domains, host)):
             raise Refused(403, f"{host} is not among the allowed domains of this container.")
-        if port not in self.limits.ports:
+        if self.limits.ports is not None and port not in self.limits.ports:
             raise Refused(403, f"Port {port} of {host} cannot be reached from this container.")
         try:
             async with asyncio.timeout(self.limits.connect_s):

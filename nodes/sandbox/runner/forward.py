@@ -53,7 +53,9 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.close()
 
 
-async def _forward(socket: str, token: bytes) -> None:
+async def serve(socket: str, token: bytes, port: int) -> asyncio.Server:
+    """A port of loopback (0: a free one), each connection of which leads through the socket."""
+
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             from_outside, outside = await asyncio.open_unix_connection(socket)
@@ -65,10 +67,16 @@ async def _forward(socket: str, token: bytes) -> None:
         outside.close()
         writer.close()
 
-    server = await asyncio.start_server(accepted, "127.0.0.1", 0)
+    return await asyncio.start_server(accepted, "127.0.0.1", port)
+
+
+async def _forward(socket: str, token: bytes, port: int) -> None:
+    server = await serve(socket, token, port)
+    if port:
+        return await server.serve_forever()  # ends with its sandbox
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)  # ends with its runner
 
 
 if __name__ == "__main__":
-    asyncio.run(_forward(sys.argv[1], sys.stdin.readline().strip().encode()))
+    asyncio.run(_forward(sys.argv[1], sys.stdin.readline().strip().encode(), int((*sys.argv[2:], 0)[0])))

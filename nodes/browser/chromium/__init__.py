@@ -1,0 +1,1 @@
+"""Chromium: where it is, how it is shut in, and one that runs."""

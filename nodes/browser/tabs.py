@@ -1,0 +1,87 @@
+"""The pages of one conversation: which is in front, and what they do by themselves. Fits `port.Tab`."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext, Dialog, Page
+    from playwright.async_api import Download as Handed
+
+_PAGES = 10
+_NOTES = 10
+_SAID_CHARS = 300
+
+
+class Tabs:
+    def __init__(self, context: "BrowserContext") -> None:
+        self._context = context
+        self._pages: list[Page] = []
+        #: What happened without being asked for, for the model to be told once.
+        self._notes: list[str] = []
+        self._handed: list[Handed] = []
+        context.on("page", self._opened)
+        context.on("dialog", self._answered)
+
+    @property
+    def page(self) -> "Page":
+        return self._pages[-1]
+
+    @property
+    def pages(self) -> "Sequence[Page]":
+        return tuple(self._pages)
+
+    async def front(self, page: "Page") -> None:
+        self._pages.remove(page)
+        self._pages.append(page)
+        await page.bring_to_front()
+
+    async def ready(self) -> None:
+        """There is a page, and not too many: those that are longest out of sight are closed."""
+        while len(self._pages) > _PAGES:
+            await self._pages.pop(0).close()
+        if not self._pages:
+            await self._context.new_page()
+
+    def noted(self) -> Sequence[str]:
+        """What happened since this was last asked."""
+        notes, self._notes = self._notes, []
+        return notes
+
+    def handed(self) -> "Sequence[Handed]":
+        """What pages have handed over since this was last asked."""
+        handed, self._handed = self._handed, []
+        return handed
+
+    def _opened(self, page: "Page") -> None:
+        if self._pages:
+            self._note("Another page was opened, and is in front now.")
+        self._pages.append(page)
+        page.on("close", self._closed)
+        page.on("crash", self._crashed)
+        page.on("download", self._downloaded)
+
+    def _downloaded(self, handed: "Handed") -> None:
+        self._handed.append(handed)
+
+    def _closed(self, page: "Page") -> None:
+        if page in self._pages:
+            self._pages.remove(page)
+
+    def _crashed(self, page: "Page") -> None:
+        self._note("The page in front has crashed.")
+        self._closed(page)
+
+    async def _answered(self, dialog: "Dialog") -> None:
+        """A page waits for the answer, and with it everything: alerts and leaving are agreed to, the rest is not."""
+        agreed = dialog.type in ("alert", "beforeunload")
+        said = " ".join(dialog.message.split())[:_SAID_CHARS]
+        if dialog.type != "beforeunload":
+            done = "closed" if agreed else "answered with Cancel"
+            self._note(f"The page showed a dialog ({dialog.type}), which was {done}; it said, as data: {said!r}")
+        with suppress(Exception):  # it has gone with its page; an error here would end the whole connection
+            await (dialog.accept() if agreed else dialog.dismiss())
+
+    def _note(self, note: str) -> None:
+        if len(self._notes) < _NOTES:
+            self._notes.append(note)
