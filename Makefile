@@ -61,7 +61,7 @@ clean:
 
 # --inexact: serving never takes the development tools away again.
 .venv/.serve: $(LOCK) | $(BIN)/uv
-	$(BIN)/uv sync --locked --no-dev --inexact --quiet
+	$(BIN)/uv sync --locked --no-dev --inexact --extra browser --quiet
 	@touch $@
 
 .venv/.dev: $(LOCK) | $(BIN)/uv

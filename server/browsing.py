@@ -9,12 +9,15 @@ from pathlib import Path
 from checkpoints.files import Files, Named
 from graph.errors import RequestError, ToolFailed
 from nodes.browser.browsers import Browsers, Rules
+from nodes.browser.chromium.choosing import kind_of
 from nodes.browser.port import Download, pieces
 from nodes.browser.session import Limits
 from nodes.container.containers import Containers
 from nodes.reach import Reach
 from nodes.sandbox.network import passing
+from nodes.sandbox.port import Broken
 from nodes.sandbox.proxy import Exits
+from server.finding import Finding
 from server.settings import Settings
 
 #: Pages load many things at once, and stay open for long.
@@ -43,6 +46,16 @@ def browsing(settings: Settings, files: Files, containers: Containers) -> Browsi
     exits = Exits(Reach(allowed=settings.browser_allowed_hosts), _PROXY)
     hours = settings.browser_screenshot_hours if settings.browser_screenshots else None
     return Browsing(Browsers(rules, exits), Keeping(files, containers, hours))
+
+
+async def examined(settings: Settings) -> Finding:
+    """Whether models could browse."""
+    try:
+        kind = await kind_of(settings.browser_chromium, settings.browser_sandbox, settings.browser_memory_bytes)
+    except Broken as broken:
+        return Finding("note", "Models cannot use a browser here.", str(broken))
+    around = "within bubblewrap" if kind.confined else "with its own sandbox alone"
+    return Finding("fine", f"Models can use a browser: {kind.program}, {around}.")
 
 
 class Keeping:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from nodes.upstreams.discovery import KNOWN, discover
 from nodes.upstreams.upstream import Upstream
-from server import __version__, checkup, mcp_servers, sandboxes
+from server import __version__, browsing, checkup, mcp_servers, sandboxes
 from server.auth import check_reach
 from server.finding import Finding
 from server.serve import check_workers, listen
@@ -54,6 +54,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield finding
     if settings.sandbox != "off":
         yield sandboxes.packages(settings)
+    yield await browsing.examined(settings)
     yield _workers(settings)
     yield _door(settings, kept_keys)
     yield _port(settings)

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import cast
 
@@ -20,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from checkpoints import STORES
 from graph.errors import StoreUnavailable
+from nodes.sandbox import places
 from server import banner, log, supervisor
 from server.house import House
 from server.settings import BadSetting, Settings, share_metrics
@@ -64,8 +64,8 @@ def serve(settings: Settings, listening: socket.socket) -> int:
     """Serve until SIGTERM or SIGINT; gives the exit status."""
     if settings.workers == 1:
         return run(settings, listening, partial(banner.show, settings))
-    with TemporaryDirectory(prefix="graphnexus-metrics-") as directory:
-        share_metrics(directory)
+    with places.temporary("graphnexus-metrics-") as directory:
+        share_metrics(str(directory))
         patience_s = settings.shutdown_grace_s + _CLEAN_UP_S + _END_S
         watching = supervisor.Supervisor(settings.workers, partial(_process, settings, listening), patience_s, _bury)
         return watching.run()

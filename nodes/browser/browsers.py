@@ -7,14 +7,13 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from graph.errors import ToolFailed
 from graph.ids import new_id
 from graph.state import Entry
-from nodes.browser.chromium import confined, finding
+from nodes.browser.chromium.choosing import Sandbox, kind_of
 from nodes.browser.chromium.driver import Driver
-from nodes.browser.chromium.running import Chromium, Kind, problem_of
+from nodes.browser.chromium.running import Chromium, Kind
 from nodes.browser.port import ID_FIELD, Choice
 from nodes.browser.session import Limits, Session
 from nodes.sandbox.port import Broken
@@ -29,7 +28,7 @@ class Rules:
     """What the operator lets browsers have."""
 
     chromium: Path | None = None
-    sandbox: Literal["auto", "bwrap", "off"] = "auto"
+    sandbox: Sandbox = "auto"
     memory_bytes: int = 2 << 30
     #: Of conversations, open at once.
     limit: int = 16
@@ -83,21 +82,9 @@ class Browsers:
     async def _known(self) -> Kind:
         """How Chromium is run here. What was missing may have come since. Raises `Broken`."""
         if self._kind is None:
-            self._kind = await self._found()
+            rules = self._rules
+            self._kind = await kind_of(rules.chromium, rules.sandbox, rules.memory_bytes)
         return self._kind
-
-    async def _found(self) -> Kind:
-        rules = self._rules
-        if missing := await asyncio.to_thread(finding.problem, rules.chromium):
-            raise Broken(missing)
-        program = await asyncio.to_thread(finding.find, rules.chromium)
-        assert program  # else it was missing  # noqa: S101
-        unfit = "it is turned off" if rules.sandbox == "off" else await confined.problem()
-        if unfit and rules.sandbox == "bwrap":
-            raise Broken(unfit)
-        if wrong := problem_of(program, shut_in=not unfit):
-            raise Broken(wrong)
-        return Kind(program, confined=not unfit, memory_bytes=rules.memory_bytes)
 
     def choose(self, entries: Sequence[Entry]) -> Choice:
         for entry in reversed(entries):

@@ -4,7 +4,8 @@ import fcntl
 import os
 import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,18 @@ def made(prefix: str) -> Place:
     fd = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(fd, fcntl.LOCK_EX)
     return Place(path, fd)
+
+
+@contextmanager
+def temporary(prefix: str) -> Iterator[Path]:
+    """One of our own, and none of those that died with theirs."""
+    sweep(prefix)
+    path, lock = made(prefix)
+    try:
+        yield path
+    finally:
+        remove(path)
+        os.close(lock)
 
 
 def remove(path: Path) -> None:

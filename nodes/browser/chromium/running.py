@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nodes.browser.chromium import confined, finding
+from nodes.browser.chromium import confined
 from nodes.browser.chromium.driver import Driver
 from nodes.browser.chromium.relay import Relay
 from nodes.sandbox import places, usage
@@ -193,13 +193,3 @@ def _prepared() -> places.Place:
     downloads.mkdir()
     downloads.chmod(0o777)  # the user inside is another
     return place
-
-
-def problem_of(program: Path, *, shut_in: bool) -> str | None:
-    """Why Chromium may not be run like this."""
-    if not shut_in and os.geteuid() == 0:
-        return (
-            "Chromium is not run by root without bubblewrap around it: install bubblewrap (`apt-get install "
-            "bubblewrap`), or run the server as another user."
-        )
-    return None if program.exists() else finding.MISSING
