@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +28,7 @@ def made(prefix: str) -> Place:
 
 
 @contextmanager
-def temporary(prefix: str) -> Iterator[Path]:
+def temporary(prefix: str) -> Generator[Path]:
     """One of our own, and none of those that died with theirs."""
     sweep(prefix)
     path, lock = made(prefix)
