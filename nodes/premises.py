@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # the tools they belong to import this module
     from nodes.browser.port import Browsers, Keeps
     from nodes.container.containers import Containers
+    from nodes.documents.parser import Documents
     from nodes.file_search.port import Stores
     from nodes.file_search.search import Search
     from nodes.mcp.oauth.credential import Vault
@@ -25,3 +26,5 @@ class Premises:
     #: Browsers of conversations, and where what they bring home is kept.
     browsers: "Browsers"
     keeps: "Keeps"
+    #: What reads documents, for everybody who wants one read.
+    documents: "Documents"

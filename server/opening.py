@@ -18,6 +18,7 @@ from graph.ports import HostedTool
 from graph.runner import Limits, Runner
 from nodes import HOSTED_TOOLS
 from nodes.browser.browsers import Browsers
+from nodes.documents.parser import Documents
 from nodes.mcp.oauth.credential import Vault
 from nodes.premises import Premises
 from nodes.skills.skills import Skills
@@ -65,6 +66,7 @@ class _Works(NamedTuple):
     inside: Containing
     found: Searching
     browsing: Browsing
+    documents: Documents
     tools: list[HostedTool]
     runner: Runner
     background: Background
@@ -73,8 +75,11 @@ class _Works(NamedTuple):
 
     @asynccontextmanager
     async def keeping(self) -> AsyncGenerator[None]:
-        async with self.keeper.keeping(), self.inside.keeping(), self.found.keeping():
-            yield
+        try:
+            async with self.keeper.keeping(), self.inside.keeping(), self.found.keeping():
+                yield
+        finally:
+            await self.documents.close()
 
 
 async def _works(settings: Settings, store: Store, metrics: Metrics) -> _Works:
@@ -85,7 +90,7 @@ async def _works(settings: Settings, store: Store, metrics: Metrics) -> _Works:
     browsers = browsing(settings, kept.files, inside.containers)
     alone = await _alone(settings, store)
     vault = Vault(store.credentials, seal_of(settings))
-    here = (inside.containers, found.search, found.stores, browsers.browsers, browsers.keeps)
+    here = (inside.containers, found.search, found.stores, browsers.browsers, browsers.keeps, documents)
     tools = _tools(settings, Premises(alone, vault, *here))
     runner = Runner(StoredArchive(store, metrics.kept), models, tools, seal_of(settings), _limits(settings))
     runner.meter, runner.attachments = (
@@ -94,7 +99,7 @@ async def _works(settings: Settings, store: Store, metrics: Metrics) -> _Works:
     )
     background, engine = Background(runner), _engine(settings, store)
     keeper = Keeper(store, runner, background, engine, _webhooks(settings), _pulse(settings))
-    return _Works(kept, models, inside, found, browsers, tools, runner, background, engine, keeper)
+    return _Works(kept, models, inside, found, browsers, documents, tools, runner, background, engine, keeper)
 
 
 def _house(settings: Settings, store: Store, metrics: Metrics, works: _Works) -> House:

@@ -19,6 +19,7 @@ INPUT_FILES = promises(
     input_file.unharmed         While documents are read others are answered at once.
     input_file.known            A document that comes again is not read again, within bounds.
     input_file.orphans          No reading process outlives its server.
+    input_file.warm             Nobody waits for imports; what forks the readers comes back when it was killed.
     input_file.pass             A setting passes files on to model servers that read them.
     input_image.id              An image named by id is told as data, if it is of a kind that models take.
     input_image.fetch           A setting has images fetched here instead of by the model server.

@@ -3,10 +3,11 @@
 import asyncio
 import base64
 import os
-import resource
+import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.conftest import StartServer
 from tests.contract import promise
 from tests.documents import Hostile
 from tests.process import Server
+from tests.reading import children, forking, readers
 from tests.site import serving
 from tests.told import eventually
 from tests.upstream import Upstream
@@ -53,12 +55,14 @@ def memory_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def readers(pid: int) -> list[int]:
-    """Processes that a server has read documents in."""
-    found = [
-        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
-    ]
-    return [child for child in found if b"documents/reading.py" in Path(f"/proc/{child}/cmdline").read_bytes()]
+@asynccontextmanager
+async def reading(**confines: int) -> AsyncIterator[Documents]:
+    """What reads documents, in the hand."""
+    reader = Documents(Confines(**confines))
+    try:
+        yield reader
+    finally:
+        await reader.close()
 
 
 @promise("input_file.hostile")
@@ -73,7 +77,7 @@ def test_a_hostile_document_is_refused_in_bounded_time_and_memory(strict: Server
     assert name in error["message"] and HOSTILE[name].said in error["message"]
     assert seconds < SECONDS + 2
     assert grown_mb < 40
-    assert not readers(strict.pid)
+    eventually(lambda: 1 / (not readers(strict.pid)), ZeroDivisionError)
 
 
 @promise("input_file.unharmed")
@@ -115,15 +119,60 @@ def _asked_in_vain(server: Server, model: str) -> None:
 @promise("input_file.hostile")
 async def test_reading_starts_at_once_and_holds_to_its_memory() -> None:
     took = list[float]()
-    for _ in range(5):
-        began = time.monotonic()
-        with pytest.raises(Unreadable):
-            await Documents().parse("me", Document(HOSTILE["archive.zip"].content, "a.zip"), 10)
-        took.append(time.monotonic() - began)
-    assert min(took) < 0.15
-    confined = Documents(Confines(memory_bytes=128 * 2**20))
-    with pytest.raises(Unreadable, match="more than 128 MB of memory"):
-        await confined.parse("me", Document(HOSTILE["swelling.pdf"].content, "a.pdf"), 10)
+    async with reading(memory_bytes=128 * 2**20) as reader:
+        for _ in range(5):
+            began = time.monotonic()
+            with pytest.raises(Unreadable):
+                await reader.parse("me", Document(HOSTILE["archive.zip"].content, "a.zip"), 10)
+            took.append(time.monotonic() - began)
+        assert min(took) < 0.15
+        with pytest.raises(Unreadable, match="more than 128 MB of memory"):
+            await reader.parse("me", Document(HOSTILE["swelling.pdf"].content, "a.pdf"), 10)
+
+
+@promise("input_file.warm")
+async def test_no_page_waits_for_what_reads_it_to_be_imported() -> None:
+    took = list[float]()
+    async with reading() as reader:
+        await reader.warm()
+        for number in range(6):
+            page = f"<html><title>{number}</title><article><p>The fee is {number} euros.</p></article>"
+            began = time.monotonic()
+            parsed = await reader.parse("me", Document(page.encode(), "", "text/html"), 100, web=True)
+            took.append(time.monotonic() - began)
+            assert parsed.text == f"[{number}]\n# {number}\n\nThe fee is {number} euros."
+            await asyncio.sleep(0.08 * (number % 2))  # there is one that waits for it, or there is not
+    assert min(took) < 0.1, "to import it takes more than twice that"
+
+
+@promise("input_file.warm")
+async def test_what_forks_the_readers_is_started_again_when_it_was_killed() -> None:
+    async with reading() as reader:
+        slow = asyncio.create_task(reader.parse("me", Document(documents.pdf(*["Hello"] * 3000), "a.pdf"), 100))
+        while not readers(os.getpid()):
+            await asyncio.sleep(0.005)
+        (parent,) = forking(os.getpid())
+        os.kill(parent, signal.SIGKILL)
+        assert (await slow).chars == 5 * 3000, "read again"
+        (parent,) = forking(os.getpid())
+        while not (waiting := children(parent)):
+            await asyncio.sleep(0.01)
+        os.kill(waiting[0], signal.SIGKILL)
+        assert (await reader.parse("me", Document(documents.pdf("Hi"), "a.pdf"), 100)).chars == 2
+        assert forking(os.getpid()) == [parent]
+    assert not forking(os.getpid())
+
+
+@promise("input_file.warm")
+async def test_a_document_that_nobody_waits_for_is_not_read_on() -> None:
+    async with reading() as reader:
+        slow = asyncio.create_task(reader.parse("me", Document(HOSTILE["slow.html"].content, "a.html"), 100))
+        while not readers(os.getpid()):
+            await asyncio.sleep(0.005)
+        slow.cancel()
+        async with asyncio.timeout(2):
+            while readers(os.getpid()):
+                await asyncio.sleep(0.01)
 
 
 @promise("input_file.unharmed")
@@ -147,12 +196,13 @@ async def test_no_owner_has_all_who_read() -> None:
 
 @promise("input_file.known")
 async def test_a_document_that_comes_again_is_not_read_again() -> None:
-    reader, document = Documents(), Document(documents.pdf("Hello", "again"), "a.pdf")
-    first = await reader.parse("ann", document, 100)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    assert await reader.parse("bob", Document(document.content, "b.pdf"), 100) == first
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime == before
-    assert (await reader.parse("ann", document, 7)).text == "[page 1]\nHello\n\n[page 2]\nag"
+    document = Document(documents.pdf("Hello", "again"), "a.pdf")
+    async with reading() as reader:
+        first = await reader.parse("ann", document, 100)
+        await reader.close()
+        assert await reader.parse("bob", Document(document.content, "b.pdf"), 100) == first
+        assert not forking(os.getpid()), "nothing was started for it"
+        assert (await reader.parse("ann", document, 7)).text == "[page 1]\nHello\n\n[page 2]\nag"
 
 
 @promise("input_file.known")

@@ -11,9 +11,10 @@ from openai import OpenAI
 from tests import documents
 from tests.conftest import check_log
 from tests.contract import promise
-from tests.ingesting import children, prose, put, rows, settled, text_of, uploaded
+from tests.ingesting import prose, put, rows, settled, text_of, uploaded
 from tests.postgres import url_of
 from tests.process import Server
+from tests.reading import readers
 from tests.told import eventually
 from tests.vectors import Vectors, embedding
 
@@ -46,7 +47,7 @@ def test_a_server_that_is_killed_at_any_stage_loses_nothing_and_makes_nothing_tw
     contents = {"long.pdf": documents.pdf(*pages), "cursed.txt": b"cursed", "long.txt": text.encode()}
     with bound(ours) as client:
         store_id, ids = put(client, contents)
-        eventually(lambda: children(ours.pid, "documents/reading.py")[0], IndexError)
+        eventually(lambda: readers(ours.pid)[0], IndexError)
         _restarted(ours)
         eventually(lambda: 1 / (rows(ours, "SELECT COUNT(*) FROM search_window")[0][0] > 100), ZeroDivisionError)
         _restarted(ours)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.contract import promise
 from tests.process import ROOT
+from tests.reading import said_of
 
 Json = dict[str, Any]
 #: A parser that has been taken over tries each of these, and tells which of them it could do.
@@ -53,11 +54,19 @@ def tree(at: Path, evil: str) -> Path:
     return at / "nodes/documents"
 
 
-def tried(line: list[str], deeds: list[str], **options: Any) -> Json:
-    ran = subprocess.run(line, input=json.dumps(deeds).encode(), capture_output=True, timeout=20, **options)
-    assert ran.returncode == 0, ran.stderr.decode()
-    said: Json = json.loads(ran.stdout)
+def confined(documents: Path, deeds: list[str]) -> Json:
+    """What could be done by a parser."""
+    order = {"format": "evil", "chars": 9999, "memory_bytes": 256 << 20, "seconds": 10}
+    said = said_of(documents / "reading.py", order, json.dumps(deeds).encode())
     return json.loads(said["pages"][0][1])
+
+
+def free(documents: Path, deeds: list[str]) -> Json:
+    """What the same could do without the defence, so that it is known to be one."""
+    run = "import sys; sys.path.insert(0, sys.argv[1]); import evil; print(next(evil.pages(sys.stdin.read()))[1])"
+    line = [sys.executable, "-c", run, str(documents / "formats")]
+    ran = subprocess.run(line, input=json.dumps(deeds).encode(), capture_output=True, timeout=20, check=True)
+    return json.loads(ran.stdout)
 
 
 @promise("input_file.confined")
@@ -73,27 +82,15 @@ def test_a_parser_that_is_taken_over_can_do_nothing(tmp_path: Path) -> None:
         for name, value in names.items():
             evil = evil.replace(f"{{{name}}}", str(value))
         documents = tree(tmp_path, evil)
-        order = {"format": "evil", "chars": 9999, "memory_bytes": 256 << 20, "seconds": 10, "parent": os.getpid()}
-        line = [sys.executable, "-I", "-S", str(documents / "reading.py"), json.dumps(order), *sys.path]
-        confined = tried(line, DEEDS, env={}, cwd="/")
-        assert (kept / "victim").exists() and not (kept / "new").exists()
-        # The same without the defence, so that it is known to be one.
-        plain = "import sys, json; sys.path.insert(0, sys.argv[1]); import evil; t = next(evil.pages(sys.stdin.read()))"
-        free = tried(
-            [sys.executable, "-c", f"{plain}; print(json.dumps(dict(pages=[t])))", str(documents / "formats")], DEEDS
-        )
-    assert "done" not in confined.values(), confined
-    assert confined["grows"] == "MemoryError"
-    assert set(free.values()) == {"done"}, free
+        could, else_could = confined(documents, DEEDS), free(documents, DEEDS)
+    assert not (kept / "victim").exists() and (kept / "new").exists(), "by the one without defence"
+    assert "done" not in could.values(), could
+    assert could["grows"] == "MemoryError"
+    assert set(else_could.values()) == {"done"}, else_could
 
 
 @promise("input_file.confined")
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may start processes however many there are")
 def test_it_starts_nothing(tmp_path: Path) -> None:
     documents = tree(tmp_path, EVIL.replace("{port}", "1"))
-    order = {"format": "evil", "chars": 9999, "memory_bytes": 256 << 20, "seconds": 10, "parent": os.getpid()}
-    line = [sys.executable, "-I", "-S", str(documents / "reading.py"), json.dumps(order), *sys.path]
-    assert tried(line, ["forks", "starts"], env={}, cwd="/") == {
-        "forks": "BlockingIOError",
-        "starts": "BlockingIOError",
-    }
+    assert confined(documents, ["forks", "starts"]) == {"forks": "BlockingIOError", "starts": "BlockingIOError"}

@@ -2,32 +2,29 @@
 
 import asyncio
 import os
-import sys
 import time
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 import orjson
 
 from nodes.documents.formats import text
 from nodes.documents.known import Key, Known
 from nodes.documents.parsed import Document, Page, Parsed, Unreadable
+from nodes.documents.readers import KILLED, Readers
 from nodes.documents.sniffing import format_of
 from nodes.documents.turns import Turns
 
-_READING = str(Path(__file__).with_name("reading.py"))
 #: What the process kills itself by, if it still can.
 _GRACE_S = 2.0
 #: Of JSON, for a character of text.
 _BYTES_A_CHAR = 6
 #: Of text that is read here, sooner than a process starts. More of it would hold up everybody else.
 _SHORT_BYTES = 2**18
-_KILLED = -9
-_TIME_IS_UP = (_KILLED, -14, -24)
+_ALARM = -14
+_TIME_IS_UP = (KILLED, _ALARM, -24)
+#: What pages of the web are, as a rule.
+_OF_THE_WEB = ("webpage",)
 _TEXTLESS = {
     "pdf": "has no text; it may be a scan. Send its pages as images ('input_image').",
     "zipped": "has no text.",
@@ -55,6 +52,17 @@ class Documents:
         self._confines = confines or Confines()
         self._turns = Turns(os.cpu_count() or 1)
         self._known = Known()
+        self._readers = Readers()
+        self._warm = False
+
+    async def warm(self) -> None:
+        """Pages of the web will be read: let that begin at once then."""
+        if not self._warm:
+            self._warm = True
+            await self._readers.warm(_OF_THE_WEB)
+
+    async def close(self) -> None:
+        await self._readers.close()
 
     async def parse(self, owner: str, document: Document, limit_chars: int, *, web: bool = False) -> Parsed:
         """See `Parser`. `web`: of HTML the main text alone, with the title as the mark of its only page."""
@@ -76,7 +84,7 @@ class Documents:
     async def _read(self, format: str, content: bytes, limit_chars: int) -> Parsed:
         began = time.monotonic()
         said, status = await self._said(format, content, limit_chars)
-        if status == _KILLED and time.monotonic() - began < self._confines.seconds:  # and by nothing of ours
+        if status == KILLED and time.monotonic() - began < self._confines.seconds:  # and by nothing of ours
             said, status = await self._said(format, content, limit_chars)
         return self._parsed(said, status)
 
@@ -87,16 +95,12 @@ class Documents:
             "chars": limit_chars,
             "memory_bytes": self._confines.memory_bytes,
             "seconds": self._confines.seconds,
-            "parent": os.getpid(),
         }
-        async with _started(orjson.dumps(order).decode()) as process:
-            try:
-                async with asyncio.timeout(self._confines.seconds + _GRACE_S):
-                    said = await _asked(process, content, limit_chars * _BYTES_A_CHAR + 2**20)
-                    status = await process.wait()
-                    return said, status
-            except TimeoutError:
-                return b"", -14
+        try:
+            async with asyncio.timeout(self._confines.seconds + _GRACE_S):
+                return await self._readers.read(order, content, limit_chars * _BYTES_A_CHAR + 2**20)
+        except TimeoutError:
+            return b"", _ALARM
 
     def _parsed(self, said: bytes, status: int) -> Parsed:
         """Raises `Unreadable` for a process that did not come to its end, too."""
@@ -117,42 +121,3 @@ class Documents:
 def _plain(content: bytes, limit_chars: int) -> Parsed:
     (page,) = text.pages(content)
     return Parsed([Page("", page.text[:limit_chars])], len(page.text))
-
-
-@asynccontextmanager
-async def _started(order: str) -> AsyncGenerator[Process]:
-    """A process that is gone when this is left."""
-    process = await asyncio.create_subprocess_exec(
-        *_line(order), stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}, cwd="/", start_new_session=True
-    )
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
-def _line(order: str) -> Sequence[str]:
-    """`-I -S`: without looking around, which takes longer than all the rest."""
-    return [sys.executable, "-I", "-S", _READING, order, *(str(Path(path).absolute()) for path in sys.path)]
-
-
-async def _asked(process: Process, content: bytes, limit_bytes: int) -> bytes:
-    """What it says to a document, up to a limit; what it does not want to hear is not told."""
-    output = cast(asyncio.StreamReader, process.stdout)  # it was asked to be a pipe
-    async with asyncio.TaskGroup() as tasks:
-        telling = tasks.create_task(_tell(process, content))
-        said = bytearray()
-        while len(said) <= limit_bytes and (piece := await output.read(2**16)):
-            said += piece
-        telling.cancel()
-    return bytes(said)
-
-
-async def _tell(process: Process, content: bytes) -> None:
-    into = cast(asyncio.StreamWriter, process.stdin)
-    with suppress(BrokenPipeError, ConnectionResetError):
-        into.write(content)
-        await into.drain()
-        into.close()

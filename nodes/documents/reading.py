@@ -1,107 +1,191 @@
-"""Reads one document from standard input, within limits, and ends: `python reading.py ORDER PATH...`.
+"""Forks a process for each document that is to be read: `python reading.py SERVER FD PATH...`.
 
-ORDER is `{"format", "chars", "memory_bytes", "seconds", "parent"}`, the paths are where modules are found. Answers with
-a line of JSON: `{"pages": [[mark, text]], "chars"}` or `{"reason", "code", "damaged"}`. Whatever a document does to a
-parser ends here: this process has nothing, sees no file but those of the parsers and no network, and is killed by the
-kernel when its memory or time is used up, or its server has gone.
+It has imported what reads documents, and never sees one itself. FD is a socket on which its server sends orders, each
+in `ORDER_BYTES` of JSON; the paths are where modules are found. With an order that names a `format` come two sockets:
+on the first the process that is forked is given the document, and answers with JSON; on the second this one says how
+that process ended. Whoever closes the second has it killed. An order that `warm`s names formats that will be asked for.
+
+Of the standard library alone until something is asked for.
 """
 
+import gc
 import importlib
 import json
 import os
-import resource
+import selectors
 import signal
+import socket
 import sys
 import types
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple, NoReturn
 
-if TYPE_CHECKING:
-    from nodes.documents.parsed import Page
-
-_OPEN_FILES = 64
-#: A user and a network of its own. Source: clone(2).
-_NEW_USER_AND_NETWORK = 0x10000000 | 0x40000000
+ORDER_BYTES = 512
+#: More than are ever open.
+_FILES = 2**16
 _NODES = Path(__file__).parents[1]
-_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/nix/store", sys.base_prefix)
+#: Without an order, before one is prepared for.
+_QUIET_S = 0.05
+#: What a format's module imports when it has seen the document; one of ours that has its libraries make what they make
+#: only once.
+_ALSO = {"zipped": ("docx", "pptx", "sheets"), "webpage": ("html",)}
+_SAMPLES = {
+    "webpage": b"<html><title>Hours</title><body><article><h1>Hours</h1><p>It opens at nine.</p></article></html>"
+}
 
 
 def main() -> None:
-    order: dict[str, Any] = json.loads(sys.argv[1])
-    _confine(order)
-    if sys.platform == "linux":
-        _shut_in(order["parent"])
-    sys.path.extend(sys.argv[2:])
+    server, control = int(sys.argv[1]), socket.socket(fileno=int(sys.argv[2]))
     # The packages without what their beginnings import, which is the server's, and without the need to list them.
     for name, path in (("nodes", _NODES), ("nodes.documents", _NODES / "documents")):
         package = sys.modules[name] = types.ModuleType(name)
         package.__path__ = [str(path)]
-    print(json.dumps(_answer(order)))
-    sys.stdout.flush()
-    os._exit(0)  # what there is to tidy up the kernel does sooner
+    importlib.import_module("nodes.documents.answering")  # for those that are forked
+    from nodes.documents import confining
+
+    confining.die_with(server)
+    sys.path.extend(sys.argv[3:])
+    _Forking(control).run()
 
 
-def _confine(order: dict[str, Any]) -> None:
-    """From here on this process can neither grow, nor stay, nor write a file."""
-    memory, seconds = order["memory_bytes"], order["seconds"]
-    signal.setitimer(signal.ITIMER_REAL, seconds)  # kills, also inside a library
-    for what, most in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, int(seconds) + 1),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, _OPEN_FILES),
-        (resource.RLIMIT_NPROC, 0),
-    ):
-        hard = resource.getrlimit(what)[1]
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (most, most))
+class _Spare(NamedTuple):
+    """A process that waits for the document it is to read, so that nobody waits for it to be forked."""
+
+    pid: int
+    orders: socket.socket
 
 
-def _shut_in(parent: int) -> None:
-    """Die with the server; see no network, and no file but the parsers' own, as far as the kernel can do that."""
-    import ctypes
+class _Forking:
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        #: Process → where its end is told.
+        self._reading: dict[int, socket.socket] = {}
+        self._spare: _Spare | None = None
+        self._spare_wanted = False
+        self._warmed = set[str]()
+        self._selector = selectors.DefaultSelector()
+        self._woken, self._waking = socket.socketpair()
+        self._woken.setblocking(False)
+        self._waking.setblocking(False)
+        signal.signal(signal.SIGCHLD, _noted)
+        signal.set_wakeup_fd(self._waking.fileno())
 
-    sys.path.insert(0, str(_NODES / "sandbox" / "confine"))
-    import kernel  # pyright: ignore[reportMissingImports]  # of the launcher of sandboxes
-    import landlock  # pyright: ignore[reportMissingImports]
+    def run(self) -> NoReturn:
+        self._selector.register(self._control, selectors.EVENT_READ, self._obey)
+        self._selector.register(self._woken, selectors.EVENT_READ, self._bury)
+        while True:
+            ready = self._selector.select(_QUIET_S if self._spare_wanted else None)
+            for key, _ in ready:
+                key.data()
+            if not ready:
+                self._spare_wanted = False
+                self._spare = self._spare or self._forked(ahead=True)
 
-    ctypes.CDLL(None).unshare(_NEW_USER_AND_NETWORK)
-    kernel.prctl(kernel.SET_DEATH_SIGNAL, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
-    kernel.prctl(kernel.SET_NO_NEW_PRIVILEGES, 1)
-    packages = [path for path in sys.argv[2:] if path.endswith("-packages")]
-    with suppress(OSError):  # a kernel without Landlock
-        landlock.restrict([*_LIBRARIES, *packages, str(_NODES / "documents")], [], [])
-    del sys.path[0]
+    def _obey(self) -> None:
+        said, sockets, _, _ = socket.recv_fds(self._control, ORDER_BYTES, 2, socket.MSG_WAITALL)
+        if not said:
+            self._end()
+        order: dict[str, Any] = json.loads(said)
+        for format in order.get("warm", ()):
+            self._warm(format)
+        if format := order.get("format"):
+            self._warm(format)
+            self._give(said, *(socket.socket(fileno=fd) for fd in sockets))
+        self._spare_wanted = True
+
+    def _end(self) -> NoReturn:
+        """The server has gone."""
+        for pid in self._reading:
+            os.kill(pid, signal.SIGKILL)
+        os._exit(0)
+
+    def _warm(self, format: str) -> None:
+        """What cannot be imported fails where it is needed."""
+        if format in self._warmed:
+            return
+        self._warmed.add(format)
+        with suppress(ImportError):
+            for name in (format, *_ALSO.get(format, ())):
+                importlib.import_module(f"nodes.documents.formats.{name}")
+        _practise(format)
+        gc.collect()
+        gc.freeze()  # what is shared stays shared
+        if self._spare:  # it has nothing of this
+            self._spare.orders.close()
+            self._spare = None
+
+    def _give(self, order: bytes, document: socket.socket, ended: socket.socket) -> None:
+        spare, self._spare = self._spare or self._forked(), None
+        with document, spare.orders, suppress(OSError):  # it was killed: its end is told
+            socket.send_fds(spare.orders, [order], [document.fileno()])
+        self._reading[spare.pid] = ended
+        self._selector.register(ended, selectors.EVENT_READ, lambda: self._unwanted(spare.pid))
+
+    def _forked(self, *, ahead: bool = False) -> _Spare:
+        """`ahead`: of the document, so that there is time to prepare."""
+        ours, theirs = socket.socketpair()
+        parent = os.getpid()
+        pid = os.fork()
+        if not pid:
+            self._become(theirs, parent, self._warmed if ahead else ())
+        theirs.close()
+        return _Spare(pid, ours)
+
+    def _become(self, orders: socket.socket, parent: int, practising: Iterable[str]) -> NoReturn:
+        """The process that reads a document: it has nothing else open, and comes back to nobody."""
+        from nodes.documents import answering, confining
+
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            confining.die_with(parent)
+            os.dup2(orders.fileno(), 0)
+            os.closerange(3, _FILES)
+            for format in practising:
+                _practise(format)
+            said, (document,), _, _ = socket.recv_fds(socket.socket(fileno=0), ORDER_BYTES, 1, socket.MSG_WAITALL)
+            os.dup2(document, 0)
+            os.dup2(document, 1)
+            os.close(document)
+            answering.answer(json.loads(said), parent)
+            os._exit(0)  # what there is to tidy up the kernel does sooner
+        finally:
+            os._exit(1)
+
+    def _unwanted(self, pid: int) -> None:
+        if pid in self._reading:
+            self._selector.unregister(self._reading[pid])
+            os.kill(pid, signal.SIGKILL)
+
+    def _bury(self) -> None:
+        with suppress(BlockingIOError):
+            self._woken.recv(4096)
+        with suppress(ChildProcessError):
+            while (found := os.waitpid(-1, os.WNOHANG))[0]:
+                self._buried(*found)
+
+    def _buried(self, pid: int, status: int) -> None:
+        if self._spare and pid == self._spare.pid:
+            self._spare.orders.close()
+            self._spare = None
+        if ended := self._reading.pop(pid, None):
+            with suppress(KeyError):
+                self._selector.unregister(ended)
+            with ended, suppress(OSError):
+                ended.sendall(b"%d" % os.waitstatus_to_exitcode(status))
 
 
-def _answer(order: dict[str, Any]) -> dict[str, Any]:
-    from nodes.documents.parsed import Unreadable
-
-    try:
-        found = importlib.import_module(f"nodes.documents.formats.{order['format']}")
-        return _held(found.pages(sys.stdin.buffer.read()), order["chars"])
-    except Unreadable as unreadable:
-        return {"reason": unreadable.reason, "code": unreadable.code, "damaged": unreadable.damaged}
-    except MemoryError:
-        reason = f"needs more than {order['memory_bytes'] >> 20} MB of memory to read."
-        return {"reason": reason, "code": None, "damaged": True}
+def _practise(format: str) -> None:
+    """Have its libraries make what they make once. A process that was forked makes its memory its own by that."""
+    if format in _SAMPLES:
+        with suppress(Exception):
+            list(importlib.import_module(f"nodes.documents.formats.{format}").pages(_SAMPLES[format]))
 
 
-def _held(pages: "Iterable[Page]", limit_chars: int) -> dict[str, Any]:
-    """As many characters as are asked for, and how many there are."""
-    held, chars = list[tuple[str, str]](), 0
-    for mark, text in pages:
-        text = text.replace("\0", "").encode("utf-8", "replace").decode()
-        left = limit_chars - chars
-        chars += len(text)
-        if left > 0 or not chars:
-            held.append((mark, text[: max(0, left)]))
-    return {"pages": held, "chars": chars}
+def _noted(number: int, frame: object) -> None:
+    """That it came is written to where signals wake this process up."""
 
 
 if __name__ == "__main__":

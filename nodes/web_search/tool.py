@@ -33,10 +33,11 @@ class WebSearch:
     kind = KIND
     types: Sequence[str] = TYPES
 
-    def __init__(self, engines: Several, pages: Pages, client: httpx2.AsyncClient) -> None:
+    def __init__(self, engines: Several, pages: Pages, documents: Documents, client: httpx2.AsyncClient) -> None:
         """`client` is closed with the tool."""
         self._engines = engines
         self._pages = pages
+        self._documents = documents
         self._client = client
 
     @classmethod
@@ -48,13 +49,16 @@ class WebSearch:
         reach = Reach(allowed=values["allowed_hosts"])
         fetcher = Fetcher(reach, Extent(_PAGE_BYTES, timeout_s))
         cache = Cache(values["cache_chars"], values["cache_ttl_s"])
-        return cls(engines, Pages(fetcher, Documents(), cache, Robots(fetcher) if values["robots"] else None), client)
+        pages = Pages(fetcher, premises.documents, cache, Robots(fetcher) if values["robots"] else None)
+        return cls(engines, pages, premises.documents, client)
 
     def check(self, tool: Json, param: str) -> Json:
         return checked(tool, param)
 
     async def open(self, tools: Sequence[Json], opening: Opening) -> Sequence[Function]:
         taken, made = set(opening.taken), list[Function]()
+        if tools:
+            await self._documents.warm()
         for tool in tools:
             made += functions(self._web(tool, opening), _naming(taken))
         return made
