@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from checkpoints.files import Files, Named
 from graph.errors import RequestError, ToolFailed
 from nodes.browser.browsers import Browsers, Rules
 from nodes.browser.chromium.choosing import kind_of
+from nodes.browser.face import Face
 from nodes.browser.port import Download, pieces
 from nodes.browser.session import Limits
 from nodes.container.containers import Containers
@@ -26,13 +26,7 @@ _PURPOSE = "assistants_output"
 _PIECE_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Browsing:
-    browsers: Browsers
-    keeps: "Keeping"
-
-
-def browsing(settings: Settings, files: Files, containers: Containers) -> Browsing:
+def browsing(settings: Settings, files: Files, containers: Containers) -> Face:
     """Nothing is started yet."""
     limits = Limits(step_s=settings.browser_step_timeout_s)
     rules = Rules(
@@ -45,7 +39,7 @@ def browsing(settings: Settings, files: Files, containers: Containers) -> Browsi
     )
     exits = Exits(Reach(allowed=settings.browser_allowed_hosts), _PROXY)
     hours = settings.browser_screenshot_hours if settings.browser_screenshots else None
-    return Browsing(Browsers(rules, exits), Keeping(files, containers, hours))
+    return Face(Browsers(rules, exits), Keeping(files, containers, hours))
 
 
 async def examined(settings: Settings) -> Finding:

@@ -17,7 +17,8 @@ from graph.policy import Rule
 from graph.ports import HostedTool
 from graph.runner import Limits, Runner
 from nodes import HOSTED_TOOLS
-from nodes.browser.browsers import Browsers
+from nodes.browser.face import CONNECTOR, Face
+from nodes.browser.port import Browsers
 from nodes.documents.parser import Documents
 from nodes.mcp.oauth.credential import Vault
 from nodes.premises import Premises
@@ -30,7 +31,7 @@ from server import __version__, pruning
 from server.archive import StoredArchive
 from server.attachments import attachments_of, documents_of
 from server.auth import Gate
-from server.browsing import Browsing, browsing
+from server.browsing import browsing
 from server.containing import Containing, containing
 from server.health import Health
 from server.house import House
@@ -55,7 +56,7 @@ async def open_house(settings: Settings, metrics: Metrics | None = None) -> Asyn
                 yield _house(settings, store, metrics, works)
             finally:
                 await works.runner.close(settings.shutdown_grace_s)
-                await _close(*works.tools, works.browsing.browsers, works.models)
+                await _close(*works.tools, works.browser.browsers, works.models)
 
 
 class _Works(NamedTuple):
@@ -65,7 +66,7 @@ class _Works(NamedTuple):
     models: Registry
     inside: Containing
     found: Searching
-    browsing: Browsing
+    browser: Face
     documents: Documents
     tools: list[HostedTool]
     runner: Runner
@@ -87,10 +88,10 @@ async def _works(settings: Settings, store: Store, metrics: Metrics) -> _Works:
     models.warm()
     inside = containing(settings, store, kept.storage, kept.files, kept.skills)
     found = searching(settings, store, kept.files, documents, models)
-    browsers = browsing(settings, kept.files, inside.containers)
+    browser = browsing(settings, kept.files, inside.containers)
     alone = await _alone(settings, store)
     vault = Vault(store.credentials, seal_of(settings))
-    here = (inside.containers, found.search, found.stores, browsers.browsers, browsers.keeps, documents)
+    here = (inside.containers, found.search, found.stores, browser, {CONNECTOR: browser}, documents)
     tools = _tools(settings, Premises(alone, vault, *here))
     runner = Runner(StoredArchive(store, metrics.kept), models, tools, seal_of(settings), _limits(settings))
     runner.meter, runner.attachments = (
@@ -99,7 +100,7 @@ async def _works(settings: Settings, store: Store, metrics: Metrics) -> _Works:
     )
     background, engine = Background(runner), _engine(settings, store)
     keeper = Keeper(store, runner, background, engine, _webhooks(settings), _pulse(settings))
-    return _Works(kept, models, inside, found, browsers, documents, tools, runner, background, engine, keeper)
+    return _Works(kept, models, inside, found, browser, documents, tools, runner, background, engine, keeper)
 
 
 def _house(settings: Settings, store: Store, metrics: Metrics, works: _Works) -> House:

@@ -1,6 +1,7 @@
 """The promises by section of the contract, one a line; see `contract.py`."""
 
 from tests.contract import Promise, promises
+from tests.promised_browser import BROWSER
 from tests.promised_citations import CITATIONS
 from tests.promised_code import CODE
 from tests.promised_containers import CONTAINERS
@@ -300,7 +301,7 @@ _MCP_OAUTH = promises(
     """,
 )
 PROMISES: list[Promise] = [
-    *_STREAM, *_RESPONSE, *_CHAIN, *_TOOLS, *_RESOURCES, *_ERRORS, *_WORLD, *_MCP, *_SEARCH, *_GAPS,
+    *_STREAM, *_RESPONSE, *_CHAIN, *_TOOLS, *_RESOURCES, *_ERRORS, *_WORLD, *_MCP, *_SEARCH, *_GAPS, *BROWSER,
     *DURABLE, *SERVERS, *SECURITY, *QUALITY, *RUNNING, *SANDBOX, *WAYS, *WEB, *CONTAINERS, *FILES, *CODE, *SHELL,
     *_MCP_OAUTH, *INPUT_FILES, *INGESTION, *CITATIONS, *VECTOR_STORES, *FILE_SEARCH, *CHROMA,
 ]  # fmt: skip

@@ -86,12 +86,12 @@ class Browsers:
             self._kind = await kind_of(rules.chromium, rules.sandbox, rules.memory_bytes)
         return self._kind
 
-    def choose(self, entries: Sequence[Entry]) -> Choice:
+    def choose(self, entries: Sequence[Entry], beside: str | None = None) -> Choice:
         for entry in reversed(entries):
             id = entry["item"].get(ID_FIELD)
             if isinstance(id, str) and _ID.fullmatch(id):
                 return Choice(id, known=True)
-        return Choice(new_id("brws_"))
+        return Choice(beside or new_id("brws_"))
 
     # ------------------------------------------------------------ turns
 

@@ -113,8 +113,9 @@ class Browsers(Protocol):
         """Why there can be none here, and what helps; None when there can."""
         ...
 
-    def choose(self, entries: Sequence[Entry]) -> Choice:
-        """A conversation's browser: that of its newest step, or a new one."""
+    def choose(self, entries: Sequence[Entry], beside: str | None = None) -> Choice:
+        """A conversation's browser: that of its newest step, what another tool of the same response has chosen
+        (`beside`), or a new one."""
         ...
 
     def entered(self, owner: str, choice: Choice) -> AbstractAsyncContextManager[Session]:

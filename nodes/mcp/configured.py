@@ -3,7 +3,7 @@
 Callers do not learn where such a server is, nor what it is shown.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self, cast
 
@@ -14,6 +14,9 @@ from nodes.mcp.oauth.grants import Grant, Grants
 from nodes.mcp.target import Program, Target, Transport
 
 _TRANSPORTS: Mapping[str | None, Transport] = {"streamable_http": "http", "sse": "sse", None: "auto"}
+
+
+_OURS = "a server of this process is shown nothing"
 
 
 class Table(Protocol):
@@ -112,17 +115,19 @@ class Configured:
 
 
 class Servers:
-    """All of them."""
+    """All of them, and the connector ids of those within this process."""
 
-    def __init__(self, configured: Sequence[Configured] = ()) -> None:
+    def __init__(self, configured: Sequence[Configured] = (), embedded: Collection[str] = ()) -> None:
         self.all = tuple(configured)
+        self._embedded = embedded
         self._by_label = {server.label: server for server in configured}
         self._by_connector = {name: server for server in configured for name in server.connectors}
 
     @classmethod
-    def of(cls, tables: Sequence[Table], grants: Grants | None = None) -> Self:
+    def of(cls, tables: Sequence[Table], grants: Grants | None = None, embedded: Collection[str] = ()) -> Self:
         enabled = [table for table in tables if table.enabled]
-        return cls([Configured.of(table, grants.of(table.label) if grants else None) for table in enabled])
+        configured = [Configured.of(table, grants.of(table.label) if grants else None) for table in enabled]
+        return cls(configured, embedded)
 
     def meant(self, tool: Json) -> Configured | None:
         """The server a declaration names, whoever may use it; None where it brings its own URL, or names nothing."""
@@ -131,15 +136,22 @@ class Servers:
         connector = tool.get("connector_id")
         return self._by_label.get(tool["server_label"]) if connector is None else self._by_connector.get(connector)
 
+    def embedded(self, tool: Json) -> str:
+        """The connector id of the server within this process that a declaration names, unless the operator has one of
+        that id himself."""
+        connector: str = tool.get("connector_id") or ""
+        return connector if connector in self._embedded and connector not in self._by_connector else ""
+
     def check(self, tool: Json, param: str) -> Json:
         """A declaration that brings no URL, as it is echoed. Raises `RequestError` for a name nobody may use."""
         server = self.meant(tool)
+        if self.embedded(tool):
+            _refuse_credentials(tool, param, _OURS)
+            return declaration.echo(tool)
         if server is None:
             raise self.unknown(tool, param)
-        for name in ("authorization", "headers"):
-            if tool.get(name) and not (name == "authorization" and server.takes_authorization):
-                message = f"Unsupported parameter: the operator says what the server '{server.label}' is shown."
-                raise RequestError(message, param=f"{param}.{name}", code="unsupported_parameter")
+        why = f"the operator says what the server '{server.label}' is shown"
+        _refuse_credentials(tool, param, why, but="authorization" if server.takes_authorization else "")
         wish = {"require_approval": tool.get("require_approval") or server.require_approval}
         return declaration.echo({**tool, **wish})
 
@@ -147,6 +159,8 @@ class Servers:
         """What is kept of a declaration that was checked. Raises `RequestError` if `owner` may not use its server."""
         if tool.get("server_url") is not None:
             return declaration.declared(tool, declaration.target_of(tool, owner))
+        if connector := self.embedded(tool):
+            return replace(declaration.declared(tool, Target(trusted=True)), embedded=connector)
         server = self.meant(tool)
         if server is None or not server.is_for(owner):
             raise self.unknown(tool, "tools", owner)
@@ -159,7 +173,9 @@ class Servers:
         by_connector = tool.get("connector_id") is not None
         key = "connector_id" if by_connector else "server_label"
         free = [server for server in self.all if not server.owners or (owner is not None and server.is_for(owner))]
-        names = sorted(name for server in free for name in (server.connectors if by_connector else (server.label,)))
+        ours = self._embedded if by_connector else ()
+        told = (name for server in free for name in (server.connectors if by_connector else (server.label,)))
+        names = sorted({*told, *ours})
         there = f" Configured here: {', '.join(map(repr, names))}." if names else ""
         message = (
             f"No MCP server is configured here under the {key} '{str(tool[key])[:100]}': "
@@ -169,6 +185,13 @@ class Servers:
             return RequestError(message, param=_below(param, key), code="invalid_value")
         message = f"Missing required parameter: '{_below(param, 'server_url')}'. {message}"
         return RequestError(message, param=_below(param, "server_url"), code="missing_required_parameter")
+
+
+def _refuse_credentials(tool: Json, param: str, why: str, but: str = "") -> None:
+    for name in ("authorization", "headers"):
+        if tool.get(name) and name != but:
+            message = f"Unsupported parameter: {why}."
+            raise RequestError(message, param=f"{param}.{name}", code="unsupported_parameter")
 
 
 def _below(param: str, name: str) -> str:

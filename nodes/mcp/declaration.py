@@ -66,6 +66,8 @@ class Declaration:
     description: str | None = None
     #: Whether its tools wait to be found.
     deferred: bool = False
+    #: The connector id of one within this process; it has no target then.
+    embedded: str = ""
 
     def offers(self, name: str, read_only: bool) -> bool:
         return self.allowed.allows(name, read_only) and self.bound.allows(name, read_only)

@@ -10,6 +10,7 @@ import orjson
 
 from graph.errors import Json, ToolFailed
 from graph.ports import Outcome, Shown, unheard
+from nodes.mcp import calling
 from nodes.mcp.declaration import Declaration
 from nodes.mcp.failure import ServerFailed
 from nodes.mcp.limits import Limits
@@ -20,8 +21,6 @@ from nodes.mcp.result import Result, result_of
 Ask = Callable[[str, Json, Shown], Awaitable[Json]]
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _NAME_CHARS = 64
-#: JSON-RPC's codes for arguments that cannot be used, and for what is nobody's fault.
-_INVALID_PARAMS, _INTERNAL_ERROR = -32602, -32603
 
 
 @dataclass(slots=True)
@@ -58,27 +57,14 @@ class McpFunction:
         self.wants_approval = self.server.approval.wanted(self.listed["name"], self.repeatable)
 
     def item(self) -> Json:
-        return {
-            "type": "mcp_call",
-            "status": "in_progress",
-            "approval_request_id": None,
-            "arguments": "",
-            "error": None,
-            "name": self.listed["name"],
-            "output": None,
-            "server_label": self.server.label,
-        }
+        return calling.begun(self.server.label, self.listed["name"])
 
     def writing(self, shown: Shown) -> Callable[[str], None]:
         return unheard
 
     def announce(self, shown: Shown, arguments: str) -> None:
         self._written[shown.id] = arguments
-        if shown.begun:
-            return
-        shown.phase("in_progress")
-        shown.event("mcp_call_arguments.delta", delta=arguments)
-        shown.event("mcp_call_arguments.done", arguments=arguments)
+        calling.announced(shown, arguments)
 
     async def run(self, arguments: Json, shown: Shown) -> Outcome:
         written = self._written.pop(shown.id, None)
@@ -98,13 +84,10 @@ class McpFunction:
         return Outcome(fields, result.reply(self.limits))
 
     def failed(self, message: str, arguments: str, *, interrupted: bool = False) -> Json:
-        code = _INTERNAL_ERROR if interrupted else _INVALID_PARAMS
-        error = {"type": "mcp_protocol_error", "code": code, "message": message}
-        return {"arguments": arguments, "status": "failed", "error": error}
+        return calling.unexecuted(message, arguments, interrupted=interrupted)
 
     def _execution_failed(self, result: Result, fields: Json) -> ToolFailed:
-        content = [{"type": "text", "text": result.output(self.limits.output_chars)}]
-        error = {"type": "mcp_tool_execution_error", "content": content}
+        error = calling.execution_failed(result.output(self.limits.output_chars))
         message = result.output(self.limits.reply_chars) or "The tool failed and did not say why."
         return ToolFailed(message, {**fields, "status": "failed", "error": error})
 

@@ -4,7 +4,7 @@ Servers are those a request brings the URL of, and those the operator has config
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import urlsplit
@@ -16,11 +16,13 @@ from nodes.mcp import declaration
 from nodes.mcp.attending import Attendant
 from nodes.mcp.configured import Servers
 from nodes.mcp.declaration import Declaration
+from nodes.mcp.embedded import Embedded
 from nodes.mcp.failure import ServerFailed
 from nodes.mcp.function import McpFunction, is_listed_tool, is_read_only, model_names
 from nodes.mcp.limits import Limits
 from nodes.mcp.oauth.grants import Grants, entrances
 from nodes.mcp.sampling import Allowed, Sampling
+from nodes.mcp.target import Target
 from nodes.premises import Premises
 from nodes.reach import OutOfReach, Reach, Unresolved
 
@@ -40,11 +42,13 @@ class Mcp:
     types: Sequence[str] = ("mcp",)
 
     def __init__(
-        self, reach: Reach, servers: Servers, limits: Limits, grants: Grants, sampling: Allowed = "never"
+        self, reach: Reach, servers: Servers, embedded: Mapping[str, Embedded], limits: Limits, grants: Grants
     ) -> None:
         """`reach`: what requests may name the URL of; `servers`: the operator's, `grants`: tokens for them;
-        `sampling`: when servers may ask the model."""
-        self._sampling: Allowed = sampling
+        `embedded`: those within this process, by connector id."""
+        #: When servers may ask the model.
+        self.sampling: Allowed = "never"
+        self._embedded = embedded
         self._reach = reach
         self._servers = servers
         self._limits = limits
@@ -60,7 +64,10 @@ class Mcp:
         limits = Limits(**{name: values[name] for name in names})
         reach = Reach(premises.alone and private is None, bool(private), values["allowed_hosts"])
         grants = Grants(entrances(values["server"]), premises.vault, limits.connect_timeout_s)
-        return cls(reach, Servers.of(values["server"], grants), limits, grants, values["sampling"])
+        servers = Servers.of(values["server"], grants, premises.embedded)
+        made = cls(reach, servers, premises.embedded, limits, grants)
+        made.sampling = values["sampling"]
+        return made
 
     def check(self, tool: Json, param: str) -> Json:
         declaration.check(tool, param)
@@ -75,13 +82,13 @@ class Mcp:
         servers = [self._servers.declared(tool, opening.owner) for tool in tools]
         _refuse_twins(servers)
         await asyncio.gather(*(self._refuse_private(server) for server in servers if not server.target.trusted))
-        sessions = await self._ready()
-        listings = [_Listing(server, opening) for server in servers]
-        await asyncio.gather(*(listing.fill(sessions) for listing in listings))
+        await self._refuse_missing(servers, [opening.param(tool) for tool in tools])
+        listings = [_Listing(server, opening, self._embedded.get(server.embedded)) for server in servers]
+        await asyncio.gather(*(listing.fill(self._listed) for listing in listings))
         for listing in listings:
             if listing.failure and not listing.server.fallback:
                 raise _connector_failed(listing.server, listing.failure)
-        return self._functions(listings, sessions, opening)
+        return self._functions(listings, opening)
 
     async def close(self) -> None:
         if self._sessions:
@@ -98,7 +105,7 @@ class Mcp:
     def _begun(self) -> "Sessions":
         from nodes.mcp.session import Sessions
 
-        return Sessions(self._limits, self._reach, sampling=self._sampling != "never")
+        return Sessions(self._limits, self._reach, sampling=self.sampling != "never")
 
     async def _refuse_private(self, server: Declaration) -> None:
         url = urlsplit(server.target.url)
@@ -110,12 +117,26 @@ class Mcp:
         except Unresolved:
             return  # told when its tools are listed
 
-    def _functions(self, listings: Sequence["_Listing"], sessions: "Sessions", opening: Opening) -> list[Function]:
-        door = _Door(sessions, Sampling(self._sampling, opening.consult, self._limits))
+    async def _refuse_missing(self, servers: Sequence[Declaration], params: Sequence[str]) -> None:
+        for server, param in zip(servers, params, strict=True):
+            if server.embedded and (problem := await self._embedded[server.embedded].problem()):
+                raise RequestError(problem, param=param, code="connector_unavailable")
+
+    async def _listed(self, target: Target) -> list[Json]:
+        """Raises `ServerFailed`."""
+        return await (await self._ready()).tools(target)
+
+    def _functions(self, listings: Sequence["_Listing"], opening: Opening) -> list[Function]:
+        door = _Door(self._ready, Sampling(self.sampling, opening.consult, self._limits))
+        makers = {server.embedded: self._embedded[server.embedded].opened(opening) for server in _within(listings)}
+
+        def remote(name: str, tool: Json, server: Declaration) -> Function:
+            return McpFunction(name, tool, server, partial(door.ask, server), self._limits)
+
         offered = [(listing.server, tool) for listing in listings for tool in listing.tools]
         names = model_names([(server.label, tool["name"]) for server, tool in offered], opening.taken)
         return [
-            McpFunction(name, tool, server, partial(door.ask, server), self._limits)
+            makers.get(server.embedded, remote)(name, tool, server)
             for name, (server, tool) in zip(names, offered, strict=True)
         ]
 
@@ -123,8 +144,9 @@ class Mcp:
 class _Listing:
     """The tools of one server: those of an `mcp_list_tools` item in context, or else listed now and shown."""
 
-    def __init__(self, server: Declaration, opening: Opening) -> None:
+    def __init__(self, server: Declaration, opening: Opening, embedded: Embedded | None) -> None:
         self.server = server
+        self._embedded = embedded
         self.tools: list[Json] = []
         self.failure: ServerFailed | None = None
         self._item: OpenedItem | None = None
@@ -134,13 +156,13 @@ class _Listing:
             self._item = opening.show({"type": "mcp_list_tools", "server_label": server.label, "tools": []})
             self._item.phase("in_progress")
         else:
-            self.tools = self._allowed(known)
+            self.tools = self._allowed(embedded.tools() if embedded else known)
 
-    async def fill(self, sessions: "Sessions") -> None:
+    async def fill(self, listed: Callable[[Target], Awaitable[list[Json]]]) -> None:
         if self._item is None:
             return
         try:
-            found = await sessions.tools(self.server.target)
+            found = self._embedded.tools() if self._embedded else await listed(self.server.target)
         except ServerFailed as failure:
             self.failure = failure
             self._item.phase("failed")
@@ -152,6 +174,10 @@ class _Listing:
 
     def _allowed(self, tools: list[Json]) -> list[Json]:
         return [tool for tool in tools if self.server.offers(tool["name"], is_read_only(tool))]
+
+
+def _within(listings: Sequence["_Listing"]) -> Iterator[Declaration]:
+    return (listing.server for listing in listings if listing.server.embedded)
 
 
 def _known_tools(label: str, entries: Sequence[Entry]) -> list[Json] | None:
@@ -190,14 +216,14 @@ def _connector_failed(server: Declaration, failure: ServerFailed) -> ConnectorFa
 class _Door:
     """The way of a run's functions to their servers."""
 
-    def __init__(self, sessions: "Sessions", sampling: Sampling) -> None:
+    def __init__(self, sessions: "Callable[[], Awaitable[Sessions]]", sampling: Sampling) -> None:
         self._sessions = sessions
         self._sampling = sampling
 
     async def ask(self, server: Declaration, name: str, arguments: Json, shown: Shown) -> Json:
         attendant = Attendant(shown.values, self._sampling.of(shown))
         try:
-            return await self._sessions.call(server.target, name, arguments, attendant)
+            return await (await self._sessions()).call(server.target, name, arguments, attendant)
         except ServerFailed as failure:
             message = _with_fallback(server, failure.message)
             raise ServerFailed(message, {**failure.error, "message": message}) from None

@@ -88,7 +88,7 @@ class HostedChoice(Wire):
     type: Literal[
         "file_search", "web_search", "web_search_preview", "web_search_preview_2025_03_11", "computer", "computer_use",
         "computer_use_preview", "image_generation", "code_interpreter", "apply_patch", "shell", "local_shell",
-        "programmatic_tool_calling",
+        "programmatic_tool_calling", "browser",
     ]  # fmt: skip
 
 

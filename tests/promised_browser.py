@@ -1,0 +1,17 @@
+"""Promises of the browser; see `contract.py`."""
+
+from tests.contract import promises
+
+BROWSER = promises(
+    "§8.8; docs/browser.md",
+    """
+    browser.steps               Each step in a browser is an item, with a picture of what it has led to.
+    browser.kept                A conversation keeps its browser from response to response, and no other sees it.
+    browser.shut_in             No page reaches this machine, its network, or a file.
+    browser.crashes             When a browser dies the model is told, and the next step begins in a fresh one.
+    browser.downloads           What a page hands over becomes a file of the caller's, or of the run's container.
+    browser.limits              Browsers are closed when they are idle, and there are never too many.
+    browser.no_orphans          A server that is killed leaves no browser behind.
+    browser.refused             Where there can be no browser a request is refused with what helps.
+    """,
+)
