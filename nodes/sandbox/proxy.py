@@ -128,6 +128,8 @@ class Exit:
                     await self._served(Wire(reader, writer, h11.SERVER, self._count))
         except (OSError, TimeoutError, EOFError, ValueError):
             pass  # either side has left
+        except asyncio.CancelledError:
+            pass  # `close` ends it; asyncio's own callback of a server would log that as a bug
         finally:
             self._open.discard(task)
             writer.close()
