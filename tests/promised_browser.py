@@ -13,5 +13,11 @@ BROWSER = promises(
     browser.limits              Browsers are closed when they are idle, and there are never too many.
     browser.no_orphans          A server that is killed leaves no browser behind.
     browser.refused             Where there can be no browser a request is refused with what helps.
+    browser.declared            A declared browser is echoed with its defaults, and refused with what it does not take.
+    browser.connector           `connector_browser` is the browser as an MCP server that any SDK can ask for.
+    browser.approvals           Steps wait for a yes as calls of servers do, and no label evades the operator's rules.
+    browser.events              A step is streamed as a call of a server is, failed ones too.
+    browser.cancelled           Who cancels a response stops the step it is in.
+    browser.sdk                 openai-agents and the SDKs of Node drive the browser through the connector.
     """,
 )

@@ -89,6 +89,8 @@ UNPUBLISHED = {
     "response.reasoning.delta": {"item_id", "output_index", "content_index", "delta"},
     "response.reasoning.done": {"item_id", "output_index", "content_index", "text"},
 }
+#: Types of tools, and a connector, that are extensions of ours.
+OURS = frozenset({"browser", "connector_browser"})
 
 
 def demand(claim: bool, otherwise: str) -> None:
@@ -111,7 +113,8 @@ def check_event(event: Json) -> None:
         demand(keys <= event.keys(), f"{kind} lacks {keys - event.keys()}")
     else:
         demand(kind in EVENTS, f"unknown event {kind!r}")
-        _conform(EVENTS[kind], _acting(event), kind)
+        told = event | {"response": _published(event["response"])} if "response" in event else _acting(event)
+        _conform(EVENTS[kind], told, kind)
     if "response" in event:
         check_response(event["response"])
 
@@ -136,13 +139,21 @@ def check_response(response: Json) -> None:
     demand(not missing, f"response lacks {sorted(missing)}")
     empty = {key for key in RESPONSE_KEYS - NULLABLE if response[key] is None}
     demand(not empty, f"response has null in {sorted(empty)}")
-    _conform(RESPONSE, response, "response")
+    _conform(RESPONSE, _published(response), "response")
     demand(response["object"] == "response" and response["id"].startswith("resp_"), "not a response")
     demand(response["status"] in STATUSES, f"status {response['status']!r}")
     for item in response["output"]:
         check_item(item)
     _check_status(response)
     _check_usage(response["usage"])
+
+
+def _published(response: Json) -> Json:
+    """Without what is ours alone: the client's types know neither the tool `browser` nor its connector."""
+    theirs = [tool for tool in response["tools"] if tool["type"] not in OURS and tool.get("connector_id") not in OURS]
+    choice = response["tool_choice"]
+    ours = isinstance(choice, dict) and choice["type"] in OURS
+    return response | {"tools": theirs} | ({"tool_choice": "auto"} if ours else {})
 
 
 def _check_status(response: Json) -> None:
