@@ -1,5 +1,6 @@
 """How callers ask for a browser: as a tool of ours and as a connector, and what their SDKs make of its steps."""
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -15,15 +16,21 @@ from tests.contract import promise
 from tests.mcp.approving import answer, requests_of, types
 from tests.mcp.operated import caller, operated
 from tests.mcp.told import told
-from tests.process import Server
+from tests.process import ROOT, Server
 from tests.recorder import Recorder
 from tests.site import Site, serving
+from tests.test_docs import blocks
 from tests.told import ended, kinds
 from tests.upstream import Script, Upstream, calls, says
 
 Json = dict[str, Any]
 BROWSER: Any = {"type": "browser"}
-COOKIE = b"<title>Here</title><p id=c></p><script>c.textContent = 'cookie: ' + (document.cookie || 'none')</script>"
+#: Counts in a cookie how often this browser has been here.
+COUNTS = b"""<title>Here</title><p id=c></p><script>
+const visits = Number(document.cookie.split('=')[1] ?? 0) + 1
+document.cookie = 'visits=' + visits
+c.textContent = 'visit ' + visits
+</script>"""
 #: Nobody's browser goes there without a yes, whatever it is called in a request.
 RULES = """
 browser_allowed_hosts = ["127.0.0.1"]
@@ -56,7 +63,7 @@ def asked(script: Script) -> set[str]:
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     with serving() as site:
-        site.has("/", COOKIE, content_type="text/html", set_cookie="seen=yes; path=/")
+        site.has("/", COUNTS, content_type="text/html")
         site.has("/guarded", b"<title>Guarded</title>Inside", content_type="text/html")
         site.has("/file", b"a,b\n1,2\n", content_type="text/csv", content_disposition='attachment; filename="t.csv"')
         yield site
@@ -102,7 +109,7 @@ def test_the_connector_lists_its_tools_as_a_server_would(ann: OpenAI, script: Sc
         "server_description": "The web.", "allowed_tools": None, "headers": None, "require_approval": "never",
     }  # fmt: skip
     assert [step.server_label for step in (*steps(made), *steps(again))] == ["web", "web"]
-    assert "cookie: seen=yes" in steps(again)[0].output
+    assert "visit 2" in steps(again)[0].output
 
 
 @promise("browser.declared")
@@ -206,7 +213,7 @@ def test_a_client_that_sends_its_history_back_finds_its_browser_and_nobody_elses
     assert ["fresh browser" in text for text in said] == [False, True]
     ids = [steps(response)[0].to_dict()["browser_id"] for response in (made, again)]
     assert ids[0] == ids[1]
-    assert said[0].count("cookie: seen=yes") == 1
+    assert ["visit 2" in text for text in said] == [True, False]
     screenshot = steps(made)[0].to_dict()["screenshot"]["file_id"]
     assert ann.files.content(screenshot).read().startswith(b"\xff\xd8\xff")
     with pytest.raises(openai.NotFoundError):
@@ -246,7 +253,7 @@ def test_a_step_is_streamed_as_a_call_of_a_server_is(
     assert (failed["status"], failed["error"]["type"]) == ("failed", "mcp_tool_execution_error")
     assert "Only pages of the web" in json.dumps(failed["error"])
     assert done["browser_id"] == failed["browser_id"]
-    assert ["cookie: " in told(script)[0], "Only pages of the web" in told(script)[1]] == [True, True]
+    assert ["visit 1" in told(script)[0], "Only pages of the web" in told(script)[1]] == [True, True]
 
 
 @promise("browser.cancelled")
@@ -262,7 +269,7 @@ def test_cancelling_a_response_stops_its_step(ann: OpenAI, script: Script, site:
     assert ended(ann, begun.id).status == "cancelled"
     began = time.monotonic()
     made = ann.responses.create(model=script.model, input="Go.", tools=[BROWSER])
-    assert ("cookie: " in steps(made)[0].output, time.monotonic() - began < 10) == (True, True)
+    assert ("visit 1" in steps(made)[0].output, time.monotonic() - began < 10) == (True, True)
 
 
 @promise("browser.downloads")
@@ -275,7 +282,31 @@ def test_a_download_is_there_for_the_code_of_the_run(ann: OpenAI, script: Script
     assert "a,b\n1,2" in told(script)[1]
 
 
+@promise("browser.connector")
+def test_the_tools_of_the_connector_wait_to_be_found(ann: OpenAI, script: Script, site: Site) -> None:
+    script.will(calls("tool_search", query="open a URL in the browser"), goes(site.url("/")), says("Seen."))
+    tools: Any = [{"type": "tool_search"}, connector(defer_loading=True, server_description="The web.")]
+    made = ann.responses.create(model=script.model, input="Go.", tools=tools)
+    assert not [name for name in script.seen[0].tool_names() if name.startswith("browser_")]
+    assert ("browser_navigate" in asked(script), [step.status for step in steps(made)]) == (True, ["completed"])
+
+
 # ---------------------------------------------------------------- SDKs
+
+
+@promise("browser.sdk")
+async def test_the_examples_of_the_docs_do_what_they_say(
+    ours: Server, script: Script, site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script.will(*[goes(site.url("/")), says("Seen.")] * 3)
+    put = {'"demo"': json.dumps(script.model), "http://127.0.0.1:8000/v1": ours.url, '"any"': '"sk-ann"'}
+    with OpenAI(base_url=ours.url, api_key="sk-ann", max_retries=0) as client:
+        names: Json = {"client": client}
+        for code in blocks(ROOT / "docs/browser.md", "python"):
+            for told, meant in put.items():
+                code = code.replace(told, meant)
+            await asyncio.to_thread(exec, code, names)
+    assert capsys.readouterr().out.splitlines()[-1] == "Seen."
 
 
 @promise("browser.sdk")
@@ -297,7 +328,7 @@ async def test_openai_agents_drives_the_browser_and_keeps_it(ours: Server, scrip
         item for run in (first, second) for one in run.raw_responses for item in one.output if item.type == "mcp_call"
     ]
     assert len({item.to_dict()["browser_id"] for item in called}) == 1
-    assert "fresh" not in str(called[1].output)
+    assert "visit 2" in str(called[1].output)
 
 
 @needs_node
@@ -310,5 +341,5 @@ def test_the_sdks_of_node_read_steps(ours: Server, script: Script, site: Site) -
     assert got["names"] == ["browser_navigate"] * 2
     assert got["answers"] == ["Set.", "There.", "So."]
     assert got["errors"] == []
-    assert "cookie: seen=yes" in got["output"]
+    assert "visit 2" in got["output"]
     assert (got["browser"][:5], got["picture"][:5]) == ("brws_", "file-")

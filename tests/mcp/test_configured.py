@@ -49,7 +49,7 @@ def tables(fast: mcp_servers.Server, guarded: mcp_servers.Server) -> str:
 label = "guarded"
 url = "{guarded.url}"
 authorization = "{SECRET}"
-connector_id = ["connector_gmail", "connector_outlookemail"]
+connector_id = ["connector_gmail", "connector_outlookemail", "connector_browser"]
 description = "Answers fast."
 require_approval = {{ never = {{ tool_names = ["fast_tool"] }} }}
 allowed_tools = ["fast_tool", "both"]
@@ -169,6 +169,13 @@ def test_a_connector_id_is_another_name_for_it(ann: OpenAI, script: Script, mode
     assert told(script) == ["fast: a"]
     assert (listing["server_label"], call["server_label"]) == ("mine", "mine")
     assert response.tools[0].to_dict()["connector_id"] == "connector_gmail"
+
+
+@promise("mcp.configured.connector", "browser.connector")
+def test_a_server_of_the_operators_takes_the_place_of_the_browser(ann: OpenAI, script: Script, model: str) -> None:
+    script.will(calls("fast_tool", text="a"), says("Done."))
+    ann.responses.create(model=model, input="q", tools=[named("mine", connector_id="connector_browser")])
+    assert (told(script), script.last.tool_names()) == (["fast: a"], ["fast_tool", "both"])
 
 
 @promise("mcp.configured.unknown", "mcp.configured.owners")
