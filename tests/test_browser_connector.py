@@ -252,7 +252,8 @@ def test_a_step_is_streamed_as_a_call_of_a_server_is(
     assert (done["status"], json.loads(done["arguments"])) == ("completed", {"url": site.url("/")})
     assert (failed["status"], failed["error"]["type"]) == ("failed", "mcp_tool_execution_error")
     assert "Only pages of the web" in json.dumps(failed["error"])
-    assert done["browser_id"] == failed["browser_id"]
+    began = [event["item"] for event in events if event["type"] == "response.output_item.added"]
+    assert {item["browser_id"] for item in (done, failed, *began) if item["type"] == "mcp_call"} == {done["browser_id"]}
     assert ["visit 1" in told(script)[0], "Only pages of the web" in told(script)[1]] == [True, True]
 
 

@@ -35,11 +35,10 @@ class Room:
             return sight, [await self._kept(download) for download in sight.downloads]
 
     async def pictured(self, sight: Sight) -> Json:
-        """The fields of an item that every step has."""
-        fields: Json = {ID_FIELD: self.choice.id}
+        """The field of an item that shows what a step has led to."""
         if sight.screenshot and (id := await self.keeps.screenshot(self.owner, sight.screenshot)):
-            fields[SCREENSHOT_FIELD] = {"file_id": id}
-        return fields
+            return {SCREENSHOT_FIELD: {"file_id": id}}
+        return {}
 
     async def _kept(self, download: Download) -> str:
         try:
@@ -78,7 +77,7 @@ class BrowserFunction:
         self.deferred = self.server.deferred
 
     def item(self) -> Json:
-        return calling.begun(self.server.label, self.act.name)
+        return calling.begun(self.server.label, self.act.name) | {ID_FIELD: self.room.choice.id}
 
     def writing(self, shown: Shown) -> Callable[[str], None]:
         return unheard
@@ -95,8 +94,7 @@ class BrowserFunction:
         except ToolFailed as failed:
             shown.phase("failed")
             error = calling.execution_failed(failed.message)
-            fields |= {"status": "failed", "error": error, ID_FIELD: self.room.choice.id}
-            raise ToolFailed(failed.message, fields) from failed
+            raise ToolFailed(failed.message, {**fields, "status": "failed", "error": error}) from failed
         shown.phase("completed")
         text = "\n\n".join(filter(None, [*downloaded, sight.text])) or "Done."
         fields |= {"status": "completed", "output": text, **await self.room.pictured(sight)}
