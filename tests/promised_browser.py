@@ -6,6 +6,12 @@ BROWSER = promises(
     "§8.8; docs/browser.md",
     """
     browser.steps               Each step in a browser is an item, with a picture of what it has led to.
+    browser.acts                Models navigate, read, click, type, choose, scroll, wait and turn to other pages.
+    browser.pictures            A model that asks for it is shown a picture of the page.
+    browser.fenced              What pages say is told as data: it ends no fence and passes for no reference.
+    browser.long_pages          A long page is told in parts, and texts are found in it.
+    browser.failures            What cannot be done is told in one line, and the next step works.
+    browser.quick               A step in an open browser takes a fraction of a second.
     browser.kept                A conversation keeps its browser from response to response, and no other sees it.
     browser.shut_in             No page reaches this machine, its network, or a file.
     browser.crashes             When a browser dies the model is told, and the next step begins in a fresh one.

@@ -38,7 +38,13 @@ class Tab(Protocol):
         ...
 
     @property
-    def pages(self) -> Sequence["Page"]: ...
+    def pages(self) -> Sequence["Page"]:
+        """All of them, in the order they were opened."""
+        ...
+
+    async def open(self) -> None:
+        """Another page, in front."""
+        ...
 
     async def front(self, page: "Page") -> None:
         """Bring another to the front."""

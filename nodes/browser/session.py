@@ -27,7 +27,7 @@ _SCREENSHOT_QUALITY = 60
 class Limits:
     step_s: float = 30.0
     #: For what an act waits for: an element, say. Short of a step's, so that the model is told which.
-    act_s: float = 10.0
+    act_s: float = 5.0
     download_s: float = 20.0
 
 
@@ -53,7 +53,10 @@ class Session:
         try:
             async with asyncio.timeout(self._limits.step_s):
                 await self.tab.ready()
-                return await self._sight(await act.do(self.tab, arguments))
+                done = await act.do(self.tab, arguments)
+                if not act.read_only:
+                    await self.tab.settled()
+                return await self._sight(done)
         except TimeoutError as error:
             raise ToolFailed(self._gone() or f"The step took longer than {self._limits.step_s:g} s.") from error
         except Error as error:

@@ -1,14 +1,21 @@
 """The pages of one conversation: which is in front, and what they do by themselves. Fits `port.Tab`."""
 
+import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, Dialog, Page
+    from playwright.async_api import BrowserContext, Dialog, Page, Request
     from playwright.async_api import Download as Handed
 
 _PAGES = 10
+#: What may change what there is to be read.
+_AWAITED = frozenset({"document", "script", "xhr", "fetch"})
+#: Seconds until what an act sets off has begun, or gone on; and how long that is waited for.
+_QUIET_S = 0.04
+_SETTLE_S = 1.5
 _NOTES = 10
 _SAID_CHARS = 300
 
@@ -20,6 +27,12 @@ class Tabs:
         #: What happened without being asked for, for the model to be told once.
         self._notes: list[str] = []
         self._handed: list[Handed] = []
+        #: Requests of pages that are not answered yet.
+        self._asked: set[Request] = set()
+        self._quiet = asyncio.Event()
+        context.on("request", self._began)
+        context.on("requestfinished", self._ended)
+        context.on("requestfailed", self._ended)
         context.on("page", self._opened)
         context.on("dialog", self._answered)
 
@@ -29,7 +42,11 @@ class Tabs:
 
     @property
     def pages(self) -> "Sequence[Page]":
-        return tuple(self._pages)
+        return [page for page in self._context.pages if page in self._pages]
+
+    async def open(self) -> None:
+        await self._context.new_page()
+        self._notes.clear()  # that is what was asked for
 
     async def front(self, page: "Page") -> None:
         self._pages.remove(page)
@@ -43,6 +60,16 @@ class Tabs:
         if not self._pages:
             await self._context.new_page()
 
+    async def settled(self) -> None:
+        """What the last act has set off has come, or has had its time."""
+        until = time.monotonic() + _SETTLE_S
+        await asyncio.sleep(_QUIET_S)
+        while self._asked and time.monotonic() < until:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(until - time.monotonic()):
+                    await self._quiet.wait()
+            await asyncio.sleep(_QUIET_S)
+
     def noted(self) -> Sequence[str]:
         """What happened since this was last asked."""
         notes, self._notes = self._notes, []
@@ -52,6 +79,16 @@ class Tabs:
         """What pages have handed over since this was last asked."""
         handed, self._handed = self._handed, []
         return handed
+
+    def _began(self, request: "Request") -> None:
+        if request.resource_type in _AWAITED:
+            self._asked.add(request)
+            self._quiet.clear()
+
+    def _ended(self, request: "Request") -> None:
+        self._asked.discard(request)
+        if not self._asked:
+            self._quiet.set()
 
     def _opened(self, page: "Page") -> None:
         if self._pages:

@@ -1,14 +1,73 @@
-"""What a model reads of pages: fenced as data, with the references that acts take."""
+"""What a model reads of pages: as a tree of roles and names, with the references that acts take, fenced as data."""
 
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from graph.errors import ToolFailed
+from nodes.fenced import data, plain, safe, titled
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
 #: For frames that never answer: what else there is to be seen is told then.
 _FRAME_MS = 1000
+#: Of what is told of a page at once.
+_CHARS = 24_000
+_LINE_CHARS = 2000
+_FOUND, _AROUND = 10, 2
+_SAID = re.compile(r'"(?:[^"\\]|\\.)*"')
+_TEXT = re.compile(r"^(\s*- [^:]*?: )(.*)$")
 
 
-async def seen(page: "Page", chars: int = 24_000) -> str:
-    """The page in front as a model reads it."""
-    return (await page.locator("body").aria_snapshot(mode="ai", timeout=_FRAME_MS))[:chars]
+async def seen(page: "Page", *, first: int = 1, ref: str = "") -> str:
+    """A page from a line on, or what is beneath one of its elements."""
+    lines = await _lines(page, ref)
+    if not lines:
+        return await _fenced(page, "(The page shows nothing.)")
+    first = min(max(1, first), len(lines))
+    told, left = list[str](), _CHARS
+    for line in lines[first - 1 :]:
+        left -= len(line) + 1
+        if left < 0 and told:
+            break
+        told.append(line)
+    last = first + len(told) - 1
+    note = "" if last == len(lines) else f"\nThese are lines {first} to {last} of {len(lines)}: see more with `line`."
+    return await _fenced(page, "\n".join(told)) + note
+
+
+async def found(page: "Page", text: str) -> str:
+    """The lines of a page that have `text`, with their neighbours and numbers."""
+    lines = await _lines(page)
+    hits = [at for at, line in enumerate(lines) if text.casefold() in line.casefold()]
+    near = {at for hit in hits[:_FOUND] for at in range(max(0, hit - _AROUND), min(len(lines), hit + _AROUND + 1))}
+    told = "\n".join(f"{at + 1}: {lines[at]}" for at in sorted(near))
+    count = f"{len(hits)} of {len(lines)} lines have it."
+    return f"{count}\n{await _fenced(page, told)}" if hits else count
+
+
+async def _lines(page: "Page", ref: str = "") -> Sequence[str]:
+    place = page.locator(f"aria-ref={ref}") if ref else page
+    tree = await place.aria_snapshot(mode="ai", timeout=_FRAME_MS)
+    return [_genuine(line)[:_LINE_CHARS] for line in tree.splitlines()]
+
+
+def _genuine(line: str) -> str:
+    """What a page says cannot pass for a reference."""
+    line = _SAID.sub(lambda said: said[0].replace("[ref=", "(ref="), line)
+    text = _TEXT.match(line)
+    return text[1] + text[2].replace("[ref=", "(ref=") if text else line
+
+
+async def _fenced(page: "Page", text: str) -> str:
+    head = f'<page url="{plain(page.url)}" title="{titled(await page.title())}">'
+    return f"{data('page')}\n{head}\n{safe(text)}\n</page>"
+
+
+def line_of(given: object) -> int:
+    """A number of a line as models write it. Raises `ToolFailed`."""
+    said = str(1 if given is None else given).strip().lstrip("Ll")
+    if not said.isascii() or not said.isdecimal():
+        raise ToolFailed("`line` must be a number.")
+    return int(said[:9])
