@@ -22,7 +22,7 @@ from graph.errors import StoreUnavailable
 from nodes.sandbox import places
 from server import banner, log, supervisor
 from server.house import House
-from server.settings import BadSetting, Settings, share_metrics
+from server.settings import BadSetting, Settings, share_metrics, watches_loop
 
 #: Connections that may wait to be accepted.
 BACKLOG = 2048
@@ -109,6 +109,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         gc.enable()
+        asyncio.get_running_loop().set_debug(watches_loop())  # uvicorn has said no
         if self.started and sockets:
             self._announcing = asyncio.ensure_future(self._announce(address(sockets[0]), self._house))
 

@@ -36,6 +36,11 @@ def data_home() -> Path:
     return Path(value("XDG_DATA_HOME") or "~/.local/share")
 
 
+def watches_loop() -> bool:
+    """Whether asyncio is to tell what holds up its loop. Source: Python, `PYTHONASYNCIODEBUG`."""
+    return value("PYTHONASYNCIODEBUG") is not None
+
+
 def share_metrics(directory: str) -> None:
     """Let this process and its children add up what they count. Source: prometheus_client, "Multiprocess Mode"."""
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
