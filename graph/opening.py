@@ -24,6 +24,7 @@ class Toolbox:
     functions: Mapping[str, Function]
     consult: Consult
     marks: Iterator[int]
+    stored: bool = True
     chosen: dict[str, str] = field(default_factory=dict[str, str])
     shown: list[OpenItem] = field(default_factory=list[OpenItem])
 

@@ -8,8 +8,6 @@ from graph.consulting import Said
 from graph.errors import Json
 from graph.state import Entry
 
-# ---------------------------------------------------------------- the model
-
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -73,9 +71,6 @@ class Models(Protocol):
     async def listed(self) -> list[Json]:
         """`{id, object: "model", created, owned_by}` of every model that can be asked for."""
         ...
-
-
-# ---------------------------------------------------------------- hosted tools
 
 
 class Shown(Protocol):
@@ -230,6 +225,11 @@ class Opening(Protocol):
     @property
     def owner(self) -> str:
         """Whose run it is; what is kept open between runs is shared by no two owners."""
+        ...
+
+    @property
+    def stored(self) -> bool:
+        """Whether anything may be written down of what the run does."""
         ...
 
     @property

@@ -158,6 +158,7 @@ class Run:
             self.functions,
             self.consult,
             count(next_mark(conversation)),
+            stored=self.begun is None or self.begun["request"].get("store") is not False,
         )
 
     # ------------------------------------------------------------ call model

@@ -9,7 +9,7 @@ import asyncio
 import re
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -19,9 +19,14 @@ import httpx2
 from nodes.reach import OutOfReach, Reach, Unresolved
 
 _REDIRECTS = (301, 302, 303, 307, 308)
+_NOT_MODIFIED = 304
+_VERSION_CHARS = 500
 _PLAIN = ("", "identity")
 _COMPRESSED = ("gzip", "x-gzip", "deflate")
 _FILENAME = re.compile(r"""filename\*?=(?:UTF-8'')?"?([^";]+)""", re.IGNORECASE)
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]{2,30})""", re.IGNORECASE)
+#: What says that nobody may keep an answer, or nobody but whom it was made for.
+_NOT_KEPT = re.compile(r"\b(no-store|private)\b", re.IGNORECASE)
 _UNPACK_BYTES = 2**18
 _CONNECT_S = 5.0
 
@@ -34,6 +39,19 @@ class FetchFailed(Exception):
         self.reason = reason
 
 
+class Version(NamedTuple):
+    """By which a server knows whether what it gave at a URL has changed since."""
+
+    url: str
+    etag: str = ""
+    modified: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        named = {"if-none-match": self.etag, "if-modified-since": self.modified}
+        return {name: value for name, value in named.items() if value}
+
+
 class Fetched(NamedTuple):
     """What was found, and where in the end."""
 
@@ -43,6 +61,20 @@ class Fetched(NamedTuple):
     media_type: str
     #: As the server or the URL says; may be empty. Not safe as a path.
     filename: str
+    #: As the server says; may be empty.
+    charset: str = ""
+    version: Version = Version("")
+    #: Whether the server lets it be kept for others.
+    may_keep: bool = True
+
+
+class Unchanged(Exception):
+    """It is still that of the version that was named."""
+
+    def __init__(self, *, may_keep: bool) -> None:
+        """See `Fetched.may_keep`."""
+        super().__init__()
+        self.may_keep = may_keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +86,16 @@ class Extent:
     redirects: int = 5
 
 
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """What is the same for all requests of one fetch."""
+
+    transport: httpx2.AsyncBaseTransport
+    limit_bytes: int
+    let: Callable[[str], Awaitable[None]] | None
+    known: Version | None
+
+
 class Fetcher:
     """Fetches by GET, without cookies and credentials; what is common to all fetches is here."""
 
@@ -62,15 +104,26 @@ class Fetcher:
         self._extent = extent or Extent()
         self._tls: ssl.SSLContext | None = None
 
-    async def fetch(self, url: str, limit_bytes: int | None = None) -> Fetched:
-        """All of it. Raises `FetchFailed`, also if it is larger than `limit_bytes`."""
+    async def fetch(
+        self,
+        url: str,
+        limit_bytes: int | None = None,
+        *,
+        let: Callable[[str], Awaitable[None]] | None = None,
+        known: Version | None = None,
+    ) -> Fetched:
+        """All of it. Raises `FetchFailed`, also if it is larger than `limit_bytes`.
+
+        `let` is asked of every URL on the way before anybody else is, and may raise `FetchFailed`, too. Raises
+        `Unchanged` when all there is to be fetched is what is `known`.
+        """
         limit = min(limit_bytes or self._extent.size_bytes, self._extent.size_bytes)
         # Read from disk, which takes 100 ms.
         self._tls = self._tls or await asyncio.to_thread(httpx2.create_ssl_context)
         try:
             async with asyncio.timeout(self._extent.seconds):
                 async with httpx2.AsyncHTTPTransport(verify=self._tls) as transport:
-                    return await self._followed(transport, httpx2.URL(url), limit)
+                    return await self._followed(_Errand(transport, limit, let, known), httpx2.URL(url))
         except TimeoutError:
             raise FetchFailed(f"did not arrive within {self._extent.seconds:g} s.") from None
         except OutOfReach:
@@ -80,36 +133,42 @@ class Fetcher:
         except (httpx2.InvalidURL, UnicodeError, ValueError):
             raise FetchFailed("is no URL that can be fetched.") from None
 
-    async def _followed(self, transport: httpx2.AsyncBaseTransport, url: httpx2.URL, limit: int) -> Fetched:
+    async def _followed(self, errand: _Errand, url: httpx2.URL) -> Fetched:
         for _ in range(self._extent.redirects + 1):
-            answer = await self._asked(transport, url)
+            if errand.let:
+                await errand.let(str(url))
+            answer = await self._asked(errand, url)
             try:
                 location = answer.headers.get("location")
+                if answer.status_code == _NOT_MODIFIED and errand.known:
+                    raise Unchanged(may_keep=_may_keep(answer.headers))
                 if answer.status_code not in _REDIRECTS or not location:
-                    return await _whole(url, answer, limit)
+                    return await _whole(url, answer, errand.limit_bytes)
             finally:
                 await answer.aclose()
             url = url.join(location)
         raise FetchFailed(f"leads on more than {self._extent.redirects} times.")
 
-    async def _asked(self, transport: httpx2.AsyncBaseTransport, url: httpx2.URL) -> httpx2.Response:
+    async def _asked(self, errand: _Errand, url: httpx2.URL) -> httpx2.Response:
         """The beginning of the answer, from the first checked address that takes a connection."""
         if url.scheme not in ("http", "https") or not url.host:
             raise FetchFailed("leads to something that is not http or https.")
         if url.userinfo:
             raise FetchFailed("has credentials in it; those are not sent.")
+        conditions = errand.known.headers if errand.known and errand.known.url == str(url) else {}
         *others, last = await self._reach.addresses(url.host, url.port or (443 if url.scheme == "https" else 80))
         for address in others:
             try:
-                return await transport.handle_async_request(_pinned(url, address))
+                return await errand.transport.handle_async_request(_pinned(url, address, conditions))
             except (httpx2.ConnectError, httpx2.ConnectTimeout):
                 continue
-        return await transport.handle_async_request(_pinned(url, last))
+        return await errand.transport.handle_async_request(_pinned(url, last, conditions))
 
 
-def _pinned(url: httpx2.URL, address: str) -> httpx2.Request:
+def _pinned(url: httpx2.URL, address: str, conditions: Mapping[str, str]) -> httpx2.Request:
     """To the address that was checked; the names in TLS and headers stay the host's."""
     headers = {"accept": "*/*", "accept-encoding": "gzip", "user-agent": "graphnexus", "connection": "close"}
+    headers |= conditions
     request = httpx2.Request("GET", url, headers=headers)
     timeout = httpx2.Timeout(None, connect=_CONNECT_S).as_dict()  # the whole has a limit of its own
     extensions = {"timeout": timeout, "sni_hostname": url.host}
@@ -134,8 +193,25 @@ async def _whole(url: httpx2.URL, answer: httpx2.Response, limit_bytes: int) -> 
         content += piece
         if len(content) > limit_bytes:
             raise FetchFailed(_too_large(limit_bytes))
-    media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return Fetched(str(url), bytes(content), media_type, _filename(url, answer.headers.get("content-disposition", "")))
+    return _found(url, answer.headers, bytes(content))
+
+
+def _found(url: httpx2.URL, headers: httpx2.Headers, content: bytes) -> Fetched:
+    media_type, _, parameters = headers.get("content-type", "").partition(";")
+    charset = _CHARSET.search(parameters)
+    return Fetched(
+        str(url),
+        content,
+        media_type.strip().lower(),
+        _filename(url, headers.get("content-disposition", "")),
+        charset[1].lower() if charset else "",
+        Version(str(url), headers.get("etag", "")[:_VERSION_CHARS], headers.get("last-modified", "")[:_VERSION_CHARS]),
+        _may_keep(headers),
+    )
+
+
+def _may_keep(headers: httpx2.Headers) -> bool:
+    return not _NOT_KEPT.search(headers.get("cache-control", ""))
 
 
 async def _unpacked(packed: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the tools they belong to import this module
@@ -31,3 +32,5 @@ class Premises:
     embedded: Mapping[str, "Embedded"]
     #: What reads documents, for everybody who wants one read.
     documents: "Documents"
+    #: Where the processes of this machine may keep files.
+    directory: Path

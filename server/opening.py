@@ -92,7 +92,7 @@ async def _works(settings: Settings, store: Store, metrics: Metrics) -> _Works:
     alone = await _alone(settings, store)
     vault = Vault(store.credentials, seal_of(settings))
     here = (inside.containers, found.search, found.stores, browser, {CONNECTOR: browser}, documents)
-    tools = _tools(settings, Premises(alone, vault, *here))
+    tools = _tools(settings, Premises(alone, vault, *here, settings.directory))
     runner = Runner(StoredArchive(store, metrics.kept), models, tools, seal_of(settings), _limits(settings))
     runner.meter, runner.attachments = (
         metrics,

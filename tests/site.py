@@ -23,6 +23,8 @@ class Site:
         #: How often each path was asked for, and by what name.
         self.asked: Counter[str] = Counter()
         self.hosts: set[str] = set()
+        #: How often who asked was told that nothing has changed.
+        self.unchanged: Counter[str] = Counter()
         #: Bytes that were taken of the endless ones.
         self.taken_bytes = 0
 
@@ -60,10 +62,17 @@ class _Handler(BaseHTTPRequestHandler):
                     time.sleep(20)
                 case path if path in self.site.pages:
                     content, headers = self.site.pages[path]
+                    if self._is_known(headers):
+                        self.site.unchanged[path] += 1
+                        return self._begin(304, **headers)
                     self._begin(200, **headers)
                     self.wfile.write(content)
                 case _:
                     self._begin(404)
+
+    def _is_known(self, headers: dict[str, str]) -> bool:
+        asked = self.headers["if-none-match"] or self.headers["if-modified-since"]
+        return asked is not None and asked in (headers.get("etag"), headers.get("last-modified"))
 
     def _begin(self, status: int, **headers: str) -> None:
         self.send_response(status)

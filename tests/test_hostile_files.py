@@ -208,7 +208,7 @@ async def test_a_document_that_comes_again_is_not_read_again() -> None:
 @promise("input_file.known")
 def test_what_was_read_is_forgotten_when_there_is_too_much_of_it() -> None:
     known = Known(limit_chars=10)
-    keys = [Key.of(b"%d" % at, "pdf", 100) for at in range(4)]
+    keys = [Key.of(b"%d" % at, "pdf", "", 100) for at in range(4)]
     for key, chars in zip(keys, (4, 4, 4, 11), strict=True):
         known.put(key, Parsed([Page("", "x" * chars)], chars))
         known.get(keys[0])  # used, and so kept

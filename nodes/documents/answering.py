@@ -1,6 +1,7 @@
 """What a process that reads one document does: from standard input, to standard output.
 
-Answers with a line of JSON: `{"pages": [[mark, text]], "chars"}` or `{"reason", "code", "damaged"}`.
+Answers an order, `{"format", "charset", "chars", "memory_bytes", "seconds"}`, with a line of JSON: `{"pages": [[mark,
+text]], "chars"}` or `{"reason", "code", "damaged"}`.
 """
 
 import importlib
@@ -11,11 +12,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from nodes.documents import confining
+from nodes.documents.decoding import recoded
 from nodes.documents.parsed import Page, Unreadable
 
 
 def answer(order: dict[str, Any], parent: int) -> None:
-    """`order` is `{"format", "chars", "memory_bytes", "seconds"}`; `parent` is who has forked this process."""
+    """`parent` is who has forked this process."""
     confining.confine(order["memory_bytes"], order["seconds"], parent)
     print(json.dumps(_answer(order)))
     sys.stdout.flush()
@@ -26,7 +28,8 @@ def answer(order: dict[str, Any], parent: int) -> None:
 def _answer(order: dict[str, Any]) -> dict[str, Any]:
     try:
         found = importlib.import_module(f"nodes.documents.formats.{order['format']}")
-        return _held(found.pages(sys.stdin.buffer.read()), order["chars"])
+        content = sys.stdin.buffer.read()
+        return _held(found.pages(recoded(content, order["charset"])), order["chars"])
     except Unreadable as unreadable:
         return {"reason": unreadable.reason, "code": unreadable.code, "damaged": unreadable.damaged}
     except MemoryError:

@@ -12,12 +12,13 @@ class Key(NamedTuple):
 
     digest: bytes
     format: str
+    charset: str
     limit_chars: int
 
     @classmethod
-    def of(cls, content: bytes, format: str, limit_chars: int) -> "Key":
+    def of(cls, content: bytes, format: str, charset: str, limit_chars: int) -> "Key":
         """Takes a while for a large document."""
-        return cls(sha256(content).digest(), format, limit_chars)
+        return cls(sha256(content).digest(), format, charset, limit_chars)
 
 
 class Known:

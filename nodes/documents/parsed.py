@@ -12,6 +12,8 @@ class Document(NamedTuple):
     filename: str
     #: As whoever sent it says; may be empty.
     media_type: str = ""
+    #: Likewise, for text and HTML.
+    charset: str = ""
 
 
 class Page(NamedTuple):

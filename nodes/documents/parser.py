@@ -8,6 +8,7 @@ from typing import Protocol
 
 import orjson
 
+from nodes.documents.decoding import recoded
 from nodes.documents.formats import text
 from nodes.documents.known import Key, Known
 from nodes.documents.parsed import Document, Page, Parsed, Unreadable
@@ -25,6 +26,8 @@ _ALARM = -14
 _TIME_IS_UP = (KILLED, _ALARM, -24)
 #: What pages of the web are, as a rule.
 _OF_THE_WEB = ("webpage",)
+#: Formats that are encoded in one way or another.
+_OF_TEXT = ("text", "html", "webpage")
 _TEXTLESS = {
     "pdf": "has no text; it may be a scan. Send its pages as images ('input_image').",
     "zipped": "has no text.",
@@ -70,35 +73,37 @@ class Documents:
         if web and format == "html":
             format = "webpage"
         if format == "text" and len(document.content) <= _SHORT_BYTES:
-            return await asyncio.to_thread(_plain, document.content, limit_chars)
-        key = await asyncio.to_thread(Key.of, document.content, format, limit_chars)
+            return await asyncio.to_thread(_plain, document, limit_chars)
+        charset = document.charset if format in _OF_TEXT else ""
+        key = await asyncio.to_thread(Key.of, document.content, format, charset, limit_chars)
         if known := self._known.get(key):
             return known
         async with self._turns.taken(owner):
-            parsed = await self._read(format, document.content, limit_chars)
+            parsed = await self._read(key, document.content)
         if not any(page.text for page in parsed.pages):
             raise Unreadable(_TEXTLESS.get(format, "has no text."))
         self._known.put(key, parsed)
         return parsed
 
-    async def _read(self, format: str, content: bytes, limit_chars: int) -> Parsed:
+    async def _read(self, key: Key, content: bytes) -> Parsed:
         began = time.monotonic()
-        said, status = await self._said(format, content, limit_chars)
+        said, status = await self._said(key, content)
         if status == KILLED and time.monotonic() - began < self._confines.seconds:  # and by nothing of ours
-            said, status = await self._said(format, content, limit_chars)
+            said, status = await self._said(key, content)
         return self._parsed(said, status)
 
-    async def _said(self, format: str, content: bytes, limit_chars: int) -> tuple[bytes, int]:
+    async def _said(self, key: Key, content: bytes) -> tuple[bytes, int]:
         """And how the process ended."""
         order = {
-            "format": format,
-            "chars": limit_chars,
+            "format": key.format,
+            "charset": key.charset,
+            "chars": key.limit_chars,
             "memory_bytes": self._confines.memory_bytes,
             "seconds": self._confines.seconds,
         }
         try:
             async with asyncio.timeout(self._confines.seconds + _GRACE_S):
-                return await self._readers.read(order, content, limit_chars * _BYTES_A_CHAR + 2**20)
+                return await self._readers.read(order, content, key.limit_chars * _BYTES_A_CHAR + 2**20)
         except TimeoutError:
             return b"", _ALARM
 
@@ -118,6 +123,6 @@ class Documents:
         return Parsed([Page(mark, text) for mark, text in answer["pages"]], answer["chars"])
 
 
-def _plain(content: bytes, limit_chars: int) -> Parsed:
-    (page,) = text.pages(content)
+def _plain(document: Document, limit_chars: int) -> Parsed:
+    (page,) = text.pages(recoded(document.content, document.charset))
     return Parsed([Page("", page.text[:limit_chars])], len(page.text))

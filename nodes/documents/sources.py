@@ -65,7 +65,7 @@ class Sources:
             message = f"The URL at '{_host(url)}' cannot be used: it {failed.reason}"
             raise RequestError(message, param=param, code="invalid_value") from None
         allowance.use(len(fetched.content), param)
-        return Document(fetched.content, fetched.filename, fetched.media_type)
+        return Document(fetched.content, fetched.filename, fetched.media_type, fetched.charset)
 
     async def _sent(self, data: str, param: str, allowance: Allowance) -> Document:
         media_type, encoded = "", data

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from graph.errors import Json
 from nodes.fenced import data, plain, safe, titled
 from nodes.web_search.engines.port import Hit
-from nodes.web_search.pages.pages import Webpage
+from nodes.web_search.pages.webpage import Webpage
 
 DATA = data("result and page")
 

@@ -21,7 +21,9 @@ from nodes.web_search.engines.online import Online
 from nodes.web_search.engines.port import Engine
 from nodes.web_search.engines.several import Several
 from nodes.web_search.function import KIND, functions
-from nodes.web_search.pages.pages import Cache, Pages, Wanted
+from nodes.web_search.pages.cache import Cache
+from nodes.web_search.pages.disk import Disk
+from nodes.web_search.pages.pages import Pages, Wanted
 from nodes.web_search.pages.robots import Robots
 from nodes.web_search.web import SIZES, Web
 
@@ -48,7 +50,8 @@ class WebSearch:
         engines = Several([_engine(name, values, client) for name in values["engines"]], timeout_s)
         reach = Reach(allowed=values["allowed_hosts"])
         fetcher = Fetcher(reach, Extent(_PAGE_BYTES, timeout_s))
-        cache = Cache(values["cache_chars"], values["cache_ttl_s"])
+        disk = Disk(premises.directory / "pages.db", values["cache_bytes"]) if values["cache_bytes"] else None
+        cache = Cache(values["cache_chars"], values["cache_ttl_s"], disk)
         pages = Pages(fetcher, premises.documents, cache, Robots(fetcher) if values["robots"] else None)
         return cls(engines, pages, premises.documents, client)
 
@@ -69,6 +72,7 @@ class WebSearch:
             opening.owner,
             domains(said.get("filters"), f"{opening.param(tool)}.filters"),
             cached=said.get("external_web_access") is False,
+            stored=opening.stored,
         )
         size = SIZES[said["search_context_size"]]
         country = (said["user_location"]["country"] or "").upper()
@@ -76,6 +80,7 @@ class WebSearch:
 
     async def close(self) -> None:
         await self._client.aclose()
+        await self._pages.close()
 
 
 def _naming(taken: set[str]) -> Callable[[str], str]:

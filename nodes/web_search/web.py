@@ -10,7 +10,8 @@ from graph.errors import Json, ToolFailed
 from graph.ports import Outcome, Shown
 from nodes.web_search.engines.port import Asked, Hit
 from nodes.web_search.engines.several import Several
-from nodes.web_search.pages.pages import Pages, Wanted, Webpage
+from nodes.web_search.pages.pages import Pages, Wanted
+from nodes.web_search.pages.webpage import Webpage
 from nodes.web_search.telling import cited, titled, told_hits, told_lines
 
 _QUERIES, _QUERY_CHARS = 5, 1000
@@ -88,8 +89,7 @@ class Web:
         action["pattern"] = _text(arguments, "pattern", action)
         action["url"] = _text(arguments, "url", action)
         page = await self._page(action["url"], action, shown)
-        wanted = action["pattern"].casefold()
-        found = [number for number, line in enumerate(page.lines, 1) if wanted in line.casefold()]
+        found = await asyncio.to_thread(_having, action["pattern"].casefold(), page.lines)
         near = {
             line
             for number in found[:_MATCHES]
@@ -110,6 +110,10 @@ class Web:
         mark = str(next(self.marks))
         reply = told_lines(mark, page, numbers, note)
         return Outcome({"action": action}, reply, sources=[cited(mark, page.url, titled(page.title))])
+
+
+def _having(wanted: str, lines: Sequence[str]) -> list[int]:
+    return [number for number, line in enumerate(lines, 1) if wanted in line.casefold()]
 
 
 def _failed(action: Json) -> Json:

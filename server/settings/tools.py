@@ -74,8 +74,10 @@ class ToolSettings(BaseSettings):
     """Leave pages alone that their sites ask robots not to read (robots.txt)."""
     web_search_cache_chars: Count = 8_000_000
     """Characters of pages that one process keeps in memory."""
+    web_search_cache_bytes: Annotated[int, Field(ge=0)] = 256 * 2**20
+    """Bytes of pages that the processes of a machine keep on disk, in `data_dir`; 0 keeps none there."""
     web_search_cache_ttl_s: Seconds = 900.0
-    """Seconds after which a page is fetched again."""
+    """Seconds after which a page's site is asked whether it has changed."""
     container_memory_max: Literal["1g", "4g", "16g", "64g"] = "4g"
     """Most memory that a container may ask for with `memory_limit`."""
     container_idle_s: Seconds = 1200.0

@@ -1,9 +1,6 @@
 """Pages by URL: from the cache, or fetched with care and read in a process of its own."""
 
 import asyncio
-import time
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urldefrag, urlsplit
@@ -11,30 +8,17 @@ from weakref import WeakValueDictionary
 
 from graph.errors import ToolFailed
 from nodes.documents.parsed import Document, Parsed, Unreadable
-from nodes.fetching import Fetched, Fetcher, FetchFailed
+from nodes.fetching import Fetched, Fetcher, FetchFailed, Unchanged
 from nodes.web_search.domains import Domains
+from nodes.web_search.pages.cache import Cache
 from nodes.web_search.pages.robots import Robots
+from nodes.web_search.pages.webpage import Kept, Webpage, webpage
 
 #: Of one page.
 _LIMIT_CHARS = 1_000_000
-#: A longer line is told in several.
-_LINE_CHARS = 400
 _URL_CHARS = 4000
 #: Fetches from one host at once.
 _AT_ONCE = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Webpage:
-    """`url` is where it was found in the end."""
-
-    url: str
-    title: str
-    lines: tuple[str, ...]
-
-    @property
-    def chars(self) -> int:
-        return sum(map(len, self.lines))
 
 
 class Reads(Protocol):
@@ -49,36 +33,8 @@ class Wanted:
     domains: Domains = field(default_factory=Domains)
     #: Only what is in the cache.
     cached: bool = False
-
-
-class Cache:
-    """The latest pages of this process, `limit_chars` in all."""
-
-    def __init__(self, limit_chars: int, ttl_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limit_chars = limit_chars
-        self._ttl_s = ttl_s
-        self._clock = clock
-        self._held = 0
-        self._pages: OrderedDict[str, tuple[float, Webpage]] = OrderedDict()
-
-    def get(self, url: str, *, stale: bool = False) -> Webpage | None:
-        """`stale`: however old it is."""
-        if url not in self._pages:
-            return None
-        self._pages.move_to_end(url)
-        fetched, page = self._pages[url]
-        return page if stale or self._clock() - fetched <= self._ttl_s else None
-
-    def put(self, url: str, page: Webpage) -> None:
-        self._drop(url)
-        self._pages[url] = self._clock(), page
-        self._held += page.chars
-        while self._held > self._limit_chars and self._pages:
-            self._drop(next(iter(self._pages)))
-
-    def _drop(self, url: str) -> None:
-        if found := self._pages.pop(url, None):
-            self._held -= found[1].chars
+    #: Whether anything may be written down.
+    stored: bool = True
 
 
 class Pages:
@@ -97,48 +53,47 @@ class Pages:
             raise ToolFailed("A URL must begin with http:// or https:// and not be too long.")
         if not wanted.domains.let(url):
             raise ToolFailed("The page is not of the domains that the user lets be read.")
-        page = self._cache.get(url, stale=wanted.cached)
-        if page is None and wanted.cached:
-            raise ToolFailed("The page is not in the cache, and the user does not let the web be asked.")
-        if page is None:
-            page = await self._read(url, wanted)
-            self._cache.put(url, page)
-        if not wanted.domains.let(page.url):
+        kept = await self._cache.get(url)
+        if kept and not wanted.domains.let(kept.page.url):
             raise ToolFailed("The page leads to one that is not of the domains that the user lets be read.")
-        return page
+        if kept and (wanted.cached or self._cache.is_fresh(kept)):
+            return kept.page
+        if wanted.cached:
+            raise ToolFailed("The page is not in the cache, and the user does not let the web be asked.")
+        return await self._renewed(url, kept, wanted)
 
-    async def _read(self, url: str, wanted: Wanted) -> Webpage:
+    async def close(self) -> None:
+        await self._cache.close()
+
+    async def _renewed(self, url: str, kept: Kept | None, wanted: Wanted) -> Webpage:
+        """From its site, if it is not still what was kept."""
         try:
-            fetched = await self._fetched(url)
-            document = Document(fetched.content, fetched.filename, fetched.media_type)
-            parsed = await self._reads.parse(wanted.owner, document, _LIMIT_CHARS, web=True)
+            fetched = await self._fetched(url, kept, wanted.domains)
+            page, version, may_keep = await self._read(fetched, wanted.owner), fetched.version, fetched.may_keep
+        except Unchanged as unchanged:
+            assert kept  # nothing else can be unchanged  # noqa: S101
+            page, version, may_keep = kept.page, kept.version, unchanged.may_keep
         except FetchFailed as failed:
             raise ToolFailed(f"The page cannot be opened: it {failed.reason}") from None
         except Unreadable as unreadable:
             raise ToolFailed(f"The page cannot be read: it {unreadable.reason}") from None
-        return _page(fetched, parsed)
+        await self._cache.put(url, page, version, disk=wanted.stored and may_keep)
+        return page
 
-    async def _fetched(self, url: str) -> Fetched:
+    async def _read(self, fetched: Fetched, owner: str) -> Webpage:
+        document = Document(fetched.content, fetched.filename, fetched.media_type, fetched.charset)
+        parsed = await self._reads.parse(owner, document, _LIMIT_CHARS, web=True)
+        return await asyncio.to_thread(webpage, fetched, parsed)
+
+    async def _fetched(self, url: str, kept: Kept | None, domains: Domains) -> Fetched:
         """Not many at once from one host."""
-        host = urlsplit(url).netloc
-        turns = self._hosts.setdefault(host, asyncio.Semaphore(_AT_ONCE))
-        async with turns:
+
+        async def let(url: str) -> None:
+            if not domains.let(url):
+                raise FetchFailed("leads to one that is not of the domains that the user lets be read.")
             if self._robots and not await self._robots.let(url):
                 raise FetchFailed("is one that its site asks robots not to read.")
-            return await self._fetcher.fetch(url)
 
-
-def _page(fetched: Fetched, parsed: Parsed) -> Webpage:
-    """A lone mark is the title of a page; several are of a document's parts."""
-    whole = len(parsed.pages) == 1 and not parsed.pages[0].mark.startswith(("page ", "slide ", "sheet "))
-    title = parsed.pages[0].mark if whole else fetched.filename
-    text = parsed.pages[0].text if whole else parsed.text
-    return Webpage(fetched.url, title or urlsplit(fetched.url).hostname or "", tuple(_lines(text)))
-
-
-def _lines(text: str) -> list[str]:
-    lines = list[str]()
-    for line in text.splitlines():
-        if line := line.strip():
-            lines += [line[at : at + _LINE_CHARS] for at in range(0, len(line), _LINE_CHARS)]
-    return lines
+        turns = self._hosts.setdefault(urlsplit(url).netloc, asyncio.Semaphore(_AT_ONCE))
+        async with turns:
+            return await self._fetcher.fetch(url, let=let, known=kept.version if kept else None)
