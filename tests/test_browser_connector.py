@@ -259,9 +259,11 @@ def test_a_step_is_streamed_as_a_call_of_a_server_is(
 
 @promise("browser.cancelled")
 def test_cancelling_a_response_stops_its_step(ann: OpenAI, script: Script, site: Site) -> None:
-    script.will(goes(site.url("/stalls")), goes(site.url("/")), says("Seen."))
+    script.will(goes(site.url("/")), says("Seen."), goes(site.url("/stalls")), goes(site.url("/")), says("Seen."))
     before = site.asked["/stalls"]
-    begun = ann.responses.create(model=script.model, input="Go.", tools=[BROWSER], background=True)
+    ask: Any = {"model": script.model, "input": "Go.", "tools": [BROWSER]}
+    first = ann.responses.create(**ask)
+    begun = ann.responses.create(**ask, background=True, previous_response_id=first.id)
     until = time.monotonic() + 15
     while site.asked["/stalls"] == before:
         assert time.monotonic() < until, "the page was not asked for"
@@ -269,8 +271,8 @@ def test_cancelling_a_response_stops_its_step(ann: OpenAI, script: Script, site:
     ann.responses.cancel(begun.id)
     assert ended(ann, begun.id).status == "cancelled"
     began = time.monotonic()
-    made = ann.responses.create(model=script.model, input="Go.", tools=[BROWSER])
-    assert ("visit 1" in steps(made)[0].output, time.monotonic() - began < 10) == (True, True)
+    made = ann.responses.create(**ask, previous_response_id=first.id)
+    assert ("visit 2" in steps(made)[0].output, time.monotonic() - began < 10) == (True, True)
 
 
 @promise("browser.downloads")
