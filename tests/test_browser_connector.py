@@ -21,7 +21,7 @@ from tests.recorder import Recorder
 from tests.site import Site, serving
 from tests.test_docs import blocks
 from tests.told import ended, kinds
-from tests.upstream import Script, Upstream, calls, says
+from tests.upstream import Script, Upstream, calls, says, together
 
 Json = dict[str, Any]
 BROWSER: Any = {"type": "browser"}
@@ -255,6 +255,14 @@ def test_a_step_is_streamed_as_a_call_of_a_server_is(
     began = [event["item"] for event in events if event["type"] == "response.output_item.added"]
     assert {item["browser_id"] for item in (done, failed, *began) if item["type"] == "mcp_call"} == {done["browser_id"]}
     assert ["visit 1" in told(script)[0], "Only pages of the web" in told(script)[1]] == [True, True]
+
+
+@promise("browser.kept")
+def test_steps_of_one_turn_are_made_in_their_order(ann: OpenAI, script: Script, site: Site) -> None:
+    here = ("browser_navigate", {"url": site.url("/")})
+    script.will(together(here, here, here, here, interleave=True), says("Seen."))
+    made = ann.responses.create(model=script.model, input="Go.", tools=[BROWSER])
+    assert [step.output.partition("visit ")[2][0] for step in steps(made)] == ["1", "2", "3", "4"]
 
 
 @promise("browser.cancelled")
