@@ -10,6 +10,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
+from tests import pages
 from tests.clients.running import needs_node, run_node
 from tests.conftest import check_log
 from tests.contract import promise
@@ -19,9 +20,10 @@ from tests.mcp.told import told
 from tests.process import ROOT, Server
 from tests.recorder import Recorder
 from tests.site import Site, serving
+from tests.test_browser import ref
 from tests.test_docs import blocks
 from tests.told import ended, kinds
-from tests.upstream import Script, Upstream, calls, says, together
+from tests.upstream import Ask, Script, Upstream, calls, says, together
 
 Json = dict[str, Any]
 BROWSER: Any = {"type": "browser"}
@@ -51,6 +53,15 @@ def goes(url: str) -> Any:
     return calls("browser_navigate", {"url": url})
 
 
+def read(ask: Ask) -> str:
+    """What the model has read last."""
+    return ask.messages[-1]["content"]
+
+
+def clicks(line: str) -> Any:
+    return lambda ask: calls("browser_click", ref=ref(read(ask), line))
+
+
 def steps(response: Any) -> list[Any]:
     return [item for item in response.output if item.type == "mcp_call"]
 
@@ -63,6 +74,7 @@ def asked(script: Script) -> set[str]:
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     with serving() as site:
+        pages.put(site)
         site.has("/", COUNTS, content_type="text/html")
         site.has("/guarded", b"<title>Guarded</title>Inside", content_type="text/html")
         site.has("/file", b"a,b\n1,2\n", content_type="text/csv", content_disposition='attachment; filename="t.csv"')
@@ -321,25 +333,32 @@ async def test_the_examples_of_the_docs_do_what_they_say(
 
 
 @promise("browser.sdk")
-async def test_openai_agents_drives_the_browser_and_keeps_it(ours: Server, script: Script, site: Site) -> None:
+async def test_openai_agents_fills_in_a_form_reads_a_table_and_looks(ours: Server, script: Script, site: Site) -> None:
     from agents import Agent, HostedMCPTool, OpenAIResponsesModel, RunConfig, Runner
 
-    script.will(goes(site.url("/")), says("Set."), goes(site.url("/")), says("There."))
+    fields = {'textbox "Name"': "Ada", 'checkbox "Gift"': "true"}
+    script.will(goes(site.url("/form")), lambda ask: calls("browser_fill_form", fields=[
+        {"ref": ref(read(ask), line), "value": value} for line, value in fields.items()
+    ]))  # fmt: skip
+    script.will(clicks('button "Order"'), calls("browser_navigate_back"), clicks('link "Prices"'))
+    script.will(calls("browser_wait_for", text="Tea"), calls("browser_take_screenshot"), says("2.50"))
+    script.will(calls("browser_snapshot"), says("Still 2.50"))
     quiet = RunConfig(tracing_disabled=True)
     async with AsyncOpenAI(base_url=ours.url, api_key="sk-ann", max_retries=0) as client:
         model = OpenAIResponsesModel(model=script.model, openai_client=client)
         agent = Agent(name="Surfer", model=model, tools=[HostedMCPTool(tool_config=connector())])
-        first = await Runner.run(agent, "Go.", run_config=quiet)
-        items: Any = [*first.to_input_list(), {"role": "user", "content": "Again."}]
+        first = await Runner.run(agent, "What is tea?", run_config=quiet)
+        items: Any = [*first.to_input_list(), {"role": "user", "content": "And now?"}]
         second = Runner.run_streamed(agent, items, run_config=quiet)
         async for _ in second.stream_events():
             pass
-    assert (first.final_output, second.final_output) == ("Set.", "There.")
-    called = [
-        item for run in (first, second) for one in run.raw_responses for item in one.output if item.type == "mcp_call"
-    ]
-    assert len({item.to_dict()["browser_id"] for item in called}) == 1
-    assert "visit 2" in str(called[1].output)
+    assert (first.final_output, second.final_output) == ("2.50", "Still 2.50")
+    _, _, ordered, _, _, table, picture = [step for one in first.raw_responses for step in steps(one)]
+    (still,) = [step for one in second.raw_responses for step in steps(one)]
+    assert "name=Ada" in ordered.output and "gift=on" in ordered.output
+    assert all('cell "2.50"' in step.output for step in (table, still))
+    assert '"data:image/jpeg;base64,' in json.dumps(script.seen[7].body)
+    assert picture.to_dict()["browser_id"] == still.to_dict()["browser_id"]
 
 
 @needs_node
