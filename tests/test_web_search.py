@@ -1,16 +1,20 @@
 """The `web_search` tool through the official client, over a web and engines on loopback."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from ddgs.engines.duckduckgo import Duckduckgo
 from ddgs.exceptions import DDGSException
 from openai import OpenAI
 
 from nodes.web_search.domains import Domains
 from nodes.web_search.engines.duck import Duck
+from nodes.web_search.engines.online import Online
+from nodes.web_search.engines.places import Place
 from nodes.web_search.engines.port import Asked, EngineFailed, Hit
 from tests.conftest import client_of
 from tests.contract import promise
@@ -18,7 +22,7 @@ from tests.documents import pdf
 from tests.recorder import Recorder
 from tests.told import output
 from tests.upstream import Script, Upstream, calls, says
-from tests.web import Web, made, opened, told
+from tests.web import Web, made, opened, searching, told
 
 Json = dict[str, Any]
 SOURCES: Any = ["web_search_call.action.sources"]
@@ -150,7 +154,10 @@ def test_only_domains_that_are_let_are_found_and_read(client: OpenAI, web: Web, 
     assert [source["url"] for source in response.output[0].to_dict()["action"]["sources"]] == [web.site.url("/hours")]
 
 
-@promise("web_search.engines")
+PLACE = {"country": "ch", "region": "ZH", "city": "Zürich\r\n(x)", "timezone": "Europe/Zurich"}
+
+
+@promise("web_search.engines", "web_search.place")
 def test_engines_are_asked_in_order_and_their_silence_is_told(
     broken: Web, recorder: Recorder, script: Script, model: str
 ) -> None:
@@ -162,7 +169,7 @@ def ask_in_order(client: OpenAI, web: Web, script: Script, model: str) -> None:
     order = ("searxng", "brave", "tavily", "exa")
     for at, name in enumerate(order):
         script.will(calls("web_search", query="hours"), says("."))
-        made(client, model, {"user_location": {"type": "approximate", "country": "de"}})
+        made(client, model, {"user_location": PLACE})
         assert "Opens at nine." in told(script), name
         assert web.engines.asked[name] and not any(web.engines.asked[later] for later in order[at + 1 :])
         web.engines.statuses[name] = 429
@@ -170,7 +177,13 @@ def ask_in_order(client: OpenAI, web: Web, script: Script, model: str) -> None:
     assert headers["brave"]["x-subscription-token"] == "key-brave"
     assert headers["tavily"]["authorization"] == "Bearer key-tavily"
     assert headers["exa"]["x-api-key"] == "key-exa"
-    assert web.engines.last["brave"][0]["country"] == "DE"
+    near = {"city": "Zürich (x)", "state-name": "ZH", "country": "CH", "timezone": "Europe/Zurich"}
+    assert headers["brave"] | {f"x-loc-{name}": said for name, said in near.items()} == headers["brave"]
+    asked = {name: web.engines.last[name][0] for name in order}
+    named = (("searxng", "language"), ("brave", "country"), ("exa", "userLocation"))
+    assert [asked[name][field] for name, field in named] == ["de-CH", "CH", "CH"]
+    (described,) = (tool["function"] for tool in script.last.body["tools"] if tool["function"]["name"] == "web_search")
+    assert "The user is near here: Zürich (x), ZH, CH; time zone Europe/Zurich." in described["description"]
     script.will(calls("web_search", query="hours"), says("."))
     call = made(client, model).output[0].to_dict()
     assert (call["status"], call["action"]["query"]) == ("failed", "hours")
@@ -234,6 +247,34 @@ def test_pages_that_robots_may_not_read_and_bombs_are_left(
     assert "is larger than" in bomb and web.site.taken_bytes < 64 * 2**20
 
 
+@promise("web_search.engines", "web_search.place")
+async def test_the_real_ddgs_asks_and_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over a page like DuckDuckGo's: where the library asks is its own data."""
+    with searching() as engines:
+        engines.found = [("https://a.example/fees", "Fees & more", "The fee is 20 euros.")]
+        monkeypatch.setattr(Duckduckgo, "search_url", f"{engines.url}/html/")
+        duck = Duck(5.0, "duckduckgo")
+        asked = Asked("fees", 3, Domains(("a.example",)), Place("GB"))
+        assert await duck.search(asked) == [Hit("https://a.example/fees", "Fees & more", "The fee is 20 euros.")]
+        form, _ = engines.last["duckduckgo"]
+        assert (form["q"], form["l"]) == ("fees site:a.example", "uk-en")
+        engines.statuses["duckduckgo"] = 202
+        with pytest.raises(EngineFailed):
+            await duck.search(asked)
+
+
+SEARXNG = os.environ.get("GRAPHNEXUS_TEST_SEARXNG_URL")
+
+
+@promise("web_search.engines")
+@pytest.mark.skipif(not SEARXNG, reason="GRAPHNEXUS_TEST_SEARXNG_URL names no SearXNG")
+async def test_a_real_searxng_is_asked_and_understood() -> None:
+    async with httpx2.AsyncClient(timeout=30, headers={"accept": "application/json"}) as client:
+        engine = Online("searxng", str(SEARXNG), "", client)
+        hits = await engine.search(Asked("Sydney Harbour Bridge", 5, place=Place("AU")))
+    assert hits and all(hit.url.startswith("http") and hit.title for hit in hits)
+
+
 @promise("web_search.engines")
 async def test_what_ddgs_finds_are_hits_and_its_silence_is_a_failure() -> None:
     def find(query: str, region: str, limit: int) -> list[Json]:
@@ -241,9 +282,9 @@ async def test_what_ddgs_finds_are_hits_and_its_silence_is_a_failure() -> None:
             raise DDGSException("No results found.")
         return [{"title": "A", "href": "https://a.example/", "body": f"{query} {region} {limit}"}, {"title": "Nowhere"}]
 
-    engine = Duck(5.0, find)
-    asked = Asked("fees", 3, Domains(("a.example", "b.example"), ("c.example",)), "DE")
+    engine = Duck(5.0, find=find)
+    asked = Asked("fees", 3, Domains(("a.example", "b.example"), ("c.example",)), Place("DE"))
     sites = "fees (site:a.example OR site:b.example) -site:c.example"
-    assert await engine.search(asked) == [Hit("https://a.example/", "A", f"{sites} de-en 3")]
+    assert await engine.search(asked) == [Hit("https://a.example/", "A", f"{sites} de-de 3")]
     with pytest.raises(EngineFailed):
         await engine.search(Asked("nothing", 3))

@@ -47,6 +47,15 @@ class Engines:
             return {"query": "q", "results": [hit | {"score": 0.9} for hit in self._hits("content")]}
         return {"requestId": "1", "results": [hit | {"id": hit["url"]} for hit in self._hits("text")]}
 
+    def page(self) -> str:
+        """What DuckDuckGo shows to browsers without JavaScript."""
+        hits = (
+            f'<div class="links_main result__body"><h2 class="result__title"><a href="{url}">{title}</a></h2>'
+            f'<a class="result__snippet" href="{url}">{said}</a></div>'
+            for url, title, said in self.found
+        )
+        return f"<!DOCTYPE html><html><body>{''.join(hits)}</body></html>"
+
     def _hits(self, text: str) -> list[Json]:
         return [{"url": url, "title": title, text: said} for url, title, said in self.found]
 
@@ -60,16 +69,22 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer("brave" if parts.path.startswith("/res/") else "searxng", asked)
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self._answer("exa" if self.headers["x-api-key"] else "tavily", body)
+        said = self.rfile.read(int(self.headers["content-length"]))
+        if self.path == "/html/":
+            return self._answer("duckduckgo", {name: values[0] for name, values in parse_qs(said.decode()).items()})
+        self._answer("exa" if self.headers["x-api-key"] else "tavily", json.loads(said))
 
     def _answer(self, name: str, asked: Json) -> None:
         engines = self.engines
         engines.asked[name] += 1
-        engines.last[name] = asked, {key.lower(): value for key, value in self.headers.items()}
-        said = json.dumps(engines.answer(name)).encode()
+        engines.last[name] = (
+            asked,
+            {key.lower(): value.encode("latin-1").decode() for key, value in self.headers.items()},
+        )
+        page = name == "duckduckgo"
+        said = (engines.page() if page else json.dumps(engines.answer(name))).encode()
         self.send_response(engines.statuses.get(name, 200))
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", "text/html; charset=utf-8" if page else "application/json")
         self.send_header("content-length", str(len(said)))
         self.end_headers()
         self.wfile.write(said)

@@ -52,11 +52,13 @@ class WebFunction:
 def functions(web: Web, named: Callable[[str], str]) -> Sequence[Function]:
     """`named`: a name nobody else has, much like the given one."""
     search, opened, found = named(KIND), named("open_page"), named("find_in_page")
+    near = f" The user is near here: {web.place.told}." if web.place.told else ""
     return [
         WebFunction(
             search,
             "Search the web. Give one or several queries, as one would type them into a search engine. Results come "
-            f"back under marks such as 【3】; read the pages with {opened} when their text is not enough. {_CITE}",
+            f"back under marks such as 【3】; read the pages with {opened} when their text is not enough.{near} "
+            f"{_CITE}",
             _object(queries={"type": "array", "items": {"type": "string"}, "description": "At most 5."}),
             web.search,
             {"type": "search", "query": "", "queries": []},

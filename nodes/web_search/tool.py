@@ -18,6 +18,7 @@ from nodes.reach import Reach
 from nodes.web_search.declaration import TYPES, checked, domains
 from nodes.web_search.engines.duck import Duck
 from nodes.web_search.engines.online import Online
+from nodes.web_search.engines.places import Place
 from nodes.web_search.engines.port import Engine
 from nodes.web_search.engines.several import Several
 from nodes.web_search.function import KIND, functions
@@ -75,8 +76,7 @@ class WebSearch:
             stored=opening.stored,
         )
         size = SIZES[said["search_context_size"]]
-        country = (said["user_location"]["country"] or "").upper()
-        return Web(self._engines, self._pages, wanted, size, country, opening.marks)
+        return Web(self._engines, self._pages, wanted, size, Place.of(said["user_location"]), opening.marks)
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -102,6 +102,6 @@ def _free(wanted: str, taken: Collection[str]) -> str:
 
 def _engine(name: str, values: Mapping[str, Any], client: httpx2.AsyncClient) -> Engine:
     if name == "ddgs":
-        return Duck(values["timeout_s"])
+        return Duck(values["timeout_s"], values["ddgs_backends"])
     key: SecretStr | None = values.get(f"{name}_key")
     return Online(name, values[f"{name}_url"], key.get_secret_value() if key else "", client)

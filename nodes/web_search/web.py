@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from graph.errors import Json, ToolFailed
 from graph.ports import Outcome, Shown
+from nodes.web_search.engines.places import Place
 from nodes.web_search.engines.port import Asked, Hit
 from nodes.web_search.engines.several import Several
 from nodes.web_search.pages.pages import Pages, Wanted
@@ -37,7 +38,7 @@ class Web:
     pages: Pages
     wanted: Wanted
     size: Size
-    country: str
+    place: Place
     marks: Iterator[int]
 
     async def search(self, arguments: Json, shown: Shown) -> Outcome:
@@ -59,7 +60,7 @@ class Web:
         if self.wanted.cached:
             message = "The user does not let the web be asked; only pages that are in the cache can be opened."
             raise ToolFailed(message, _failed(action))
-        asked = [Asked(query, self.size.hits, self.wanted.domains, self.country) for query in queries]
+        asked = [Asked(query, self.size.hits, self.wanted.domains, self.place) for query in queries]
         answers = await asyncio.gather(*map(self.engines.search, asked), return_exceptions=True)
         found = [answer for answer in answers if isinstance(answer, list)]
         for failed in answers:

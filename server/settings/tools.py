@@ -52,6 +52,8 @@ class ToolSettings(BaseSettings):
     """Characters of one file that are made searchable; of a longer one, nothing is."""
     web_search_engines: Engines = ("ddgs",)
     """Search engines, each asked when those before do not answer: `ddgs`, `searxng`, `brave`, `tavily`, `exa`."""
+    web_search_ddgs_backends: str = "auto"
+    """Whom `ddgs` asks, e.g. `duckduckgo, mojeek`: see its documentation. Default: several, as it thinks best."""
     web_search_searxng_url: HttpUrl = "http://127.0.0.1:8080"
     """Address of a SearXNG whose settings let it answer in JSON."""
     web_search_brave_url: HttpUrl = "https://api.search.brave.com"

@@ -16,15 +16,14 @@ class Duck:
 
     name = "ddgs"
 
-    def __init__(self, timeout_s: float, find: Find | None = None) -> None:
-        """`find`: query, region, limit → `{title, href, body}`."""
-        self._find = find or _finder(timeout_s)
+    def __init__(self, timeout_s: float, backends: str = "auto", find: Find | None = None) -> None:
+        """`backends`: whom the library asks; `find`: query, region, limit → `{title, href, body}`."""
+        self._find = find or _finder(timeout_s, backends)
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def search(self, asked: Asked) -> list[Hit]:
-        region = f"{asked.country.lower()}-en" if asked.country else "us-en"
         async with self._turns:
-            found = await asyncio.to_thread(self._found, asked.worded, region, asked.limit)
+            found = await asyncio.to_thread(self._found, asked.worded, asked.place.duck, asked.limit)
         return [Hit(one["href"], one.get("title") or "", one.get("body") or "") for one in found if one.get("href")]
 
     def _found(self, query: str, region: str, limit: int) -> list[dict[str, Any]]:
@@ -36,10 +35,11 @@ class Duck:
             raise EngineFailed("found nothing, or does not answer us now.") from None
 
 
-def _finder(timeout_s: float) -> Find:
+def _finder(timeout_s: float, backends: str) -> Find:
     def find(query: str, region: str, limit: int) -> list[dict[str, Any]]:
         from ddgs import DDGS  # pyright: ignore[reportUnknownVariableType]  # made as it is first used
 
-        return DDGS(timeout=max(1, int(timeout_s))).text(query, region=region, max_results=limit)
+        asking = DDGS(timeout=max(1, int(timeout_s)))
+        return asking.text(query, region=region, max_results=limit, backend=backends)
 
     return find

@@ -12,11 +12,16 @@ import httpx2
 import orjson
 
 from graph.errors import Json
+from nodes.web_search.engines.places import Place
 from nodes.web_search.engines.port import Asked, EngineFailed, Hit
 
 #: Of an answer.
 _LIMIT_BYTES = 4 * 2**20
 _QUERY_CHARS = 400
+#: Countries that Brave takes; it refuses others.
+_BRAVES = (
+    "AR AT AU BE BR CA CH CL CN DE DK ES FI FR GB GR HK ID IN IT JP KR MX MY NL NO NZ PH PL PT RU SA SE TR TW US ZA"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +35,24 @@ class Shape:
     found: tuple[str, ...]
     text: str
     method: str = "GET"
-    headers: Callable[[str], dict[str, str]] = field(default=lambda key: {})
+    #: The key, and where the user is.
+    headers: Callable[[str, Place], dict[str, str]] = field(default=lambda key, place: {})
 
 
 def _searxng(asked: Asked) -> Json:
-    return {"q": asked.worded, "format": "json"}
+    locale = {"language": asked.place.locale} if asked.place.locale else {}
+    return {"q": asked.worded, "format": "json", **locale}
 
 
 def _brave(asked: Asked) -> Json:
-    country = {"country": asked.country} if asked.country else {}
+    place = asked.place.country
+    country = {"country": place if place in _BRAVES.split() else "ALL"} if place else {}
     return {"q": asked.worded[:_QUERY_CHARS], "count": min(asked.limit, 20), **country}
+
+
+def _brave_headers(key: str, place: Place) -> dict[str, str]:
+    where = {"city": place.city, "state-name": place.region, "country": place.country, "timezone": place.timezone}
+    return {"x-subscription-token": key} | {f"x-loc-{name}": said for name, said in where.items() if said}
 
 
 def _tavily(asked: Asked) -> Json:
@@ -51,8 +64,12 @@ def _tavily(asked: Asked) -> Json:
     }
 
 
+def _tavily_headers(key: str, place: Place) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"}
+
+
 def _exa(asked: Asked) -> Json:
-    country = {"userLocation": asked.country} if asked.country else {}
+    country = {"userLocation": asked.place.country} if asked.place.country else {}
     domains = asked.domains
     named = {"includeDomains": list(domains.allowed)} if domains.allowed else {}
     # It takes one of the two; what is blocked is sifted out afterwards, anyway.
@@ -65,12 +82,10 @@ SHAPES = {
     "searxng": Shape("/search", _searxng, ("results",), "content"),
     "brave": Shape(
         "/res/v1/web/search", _brave, ("web", "results"), "description",
-        headers=lambda key: {"x-subscription-token": key},
+        headers=_brave_headers,
     ),
-    "tavily": Shape(
-        "/search", _tavily, ("results",), "content", "POST", headers=lambda key: {"authorization": f"Bearer {key}"}
-    ),
-    "exa": Shape("/search", _exa, ("results",), "text", "POST", headers=lambda key: {"x-api-key": key}),
+    "tavily": Shape("/search", _tavily, ("results",), "content", "POST", headers=_tavily_headers),
+    "exa": Shape("/search", _exa, ("results",), "text", "POST", headers=lambda key, place: {"x-api-key": key}),
 }  # fmt: skip
 
 
@@ -86,7 +101,7 @@ class Online:
     async def search(self, asked: Asked) -> list[Hit]:
         shape = SHAPES[self.name]
         try:
-            said = orjson.loads(await self._answer(shape, shape.asks(asked)))
+            said = orjson.loads(await self._answer(shape, asked))
         except (httpx2.HTTPError, OSError):
             raise EngineFailed("could not be reached.") from None
         except orjson.JSONDecodeError:
@@ -96,9 +111,10 @@ class Online:
         found = cast(list[Any], said) if isinstance(said, list) else []
         return [hit for one in found if isinstance(one, dict) and (hit := _hit(cast(Json, one), shape.text))]
 
-    async def _answer(self, shape: Shape, asks: Json) -> bytes:
+    async def _answer(self, shape: Shape, asked: Asked) -> bytes:
+        asks = shape.asks(asked)
         given: dict[str, Any] = {"params": asks} if shape.method == "GET" else {"json": asks}
-        headers = shape.headers(self._key)
+        headers = httpx2.Headers(shape.headers(self._key, asked.place), encoding="utf-8")
         async with self._client.stream(shape.method, self._url + shape.path, headers=headers, **given) as answer:
             if answer.status_code != 200:
                 raise EngineFailed(f"answered with HTTP status {answer.status_code}.")

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from nodes.web_search.domains import Domains
+from nodes.web_search.engines.places import Place
 
 #: Names of domains that a query can hold; of more, what was found is sifted afterwards.
 _SITES = 8
@@ -22,8 +23,7 @@ class Asked:
     #: Hits that are wanted.
     limit: int
     domains: Domains = field(default_factory=Domains)
-    #: Two letters, in upper case; empty where the caller does not say.
-    country: str = ""
+    place: Place = field(default_factory=Place)
 
     @property
     def worded(self) -> str:
