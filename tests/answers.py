@@ -69,6 +69,7 @@ class Answer(Step):
     silent_usage: bool = False
     newline: str = "\n"
     plain: bool = False
+    bytewise: bool = False
     pace_s: float = 0
     acts: tuple[tuple[int, Act], ...] = ()
 
@@ -115,6 +116,10 @@ class Answer(Step):
     def without_usage(self) -> Self:
         return replace(self, silent_usage=True)
 
+    def byte_by_byte(self) -> Self:
+        """Each byte in a packet of its own."""
+        return replace(self, bytewise=True)
+
     def as_json(self) -> Self:
         """One JSON body although a stream was asked for."""
         return replace(self, plain=True)
@@ -149,7 +154,9 @@ class Answer(Step):
         text = json.dumps(chunk, ensure_ascii=False)
         if any("\ud800" <= letter <= "\udfff" for letter in text):
             text = json.dumps(chunk)  # half a character cannot be sent but as an escape
-        await wire.chunk(f"data: {text}{self.newline * 2}".encode())
+        frame = f"data: {text}{self.newline * 2}".encode()
+        for piece in (frame[at : at + 1] for at in range(len(frame))) if self.bytewise else (frame,):
+            await wire.chunk(piece)
 
     def _chunk(self, ask: Ask, choice: Json) -> Json:
         whole = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": None, **choice}

@@ -1,12 +1,19 @@
 """Marks in a model's text, however the stream is cut."""
 
+import json
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graph.events import Emitter
+from graph.log import EventLog
 from graph.marks import Marks
+from graph.saying import Saying
+from graph.state import Entry
+from nodes.upstreams.sse import Frames
 from tests.contract import promise
 
 Json = dict[str, Any]
@@ -62,6 +69,42 @@ def test_any_text_reads_the_same_whole_and_in_pieces(pieces: list[str]) -> None:
     whole = read(["".join(pieces)])
     assert read(pieces) == whole
     assert read(list("".join(pieces))) == whole
+
+
+FOUND: dict[str, Json] = {
+    "1": {"type": "url_citation", "url": "https://a.example/", "title": "A"},
+    "2": {"type": "file_citation", "file_id": "file-2", "filename": "b.md"},
+}
+
+
+def shown(packets: Iterable[bytes]) -> tuple[str, list[Json]]:
+    """What becomes of packets of a model server: through the parser of its stream, to the text and its annotations."""
+    frames, entries = Frames("test"), list[Entry]()
+    saying = Saying(Emitter(EventLog(), lambda prefix: f"{prefix}_1"), entries)
+    saying.marks = Marks(FOUND)
+    for packet in packets:
+        for chunk in frames.feed(packet):
+            saying.tell(chunk["choices"][0]["delta"]["content"])
+    saying.close()
+    (part,) = entries[0]["item"]["content"]
+    return part["text"], part["annotations"]
+
+
+@promise("citations.marks", "web_search.citations")
+def test_annotations_are_the_same_wherever_the_bytes_of_a_stream_are_cut() -> None:
+    """Of pages and of files; in several deltas, none of which ends where a mark does."""
+    said = ("Es öff", "net 🐕 um neun 【", "1", "】 und【2, 1†§ 3", "】 schlie", "ßt 【2】【9】.")
+    frames = [json.dumps({"choices": [{"delta": {"content": text}}]}, ensure_ascii=False) for text in said]
+    wire = "".join(f"data: {frame}\n\n" for frame in frames).encode()
+    text, notes = whole = shown([wire])
+    link = "([a.example](https://a.example/))"
+    assert text == f"Es öffnet 🐕 um neun {link} und {link} schließt【9】."
+    places = [(note.get("index", note.get("start_index")), note.get("end_index")) for note in notes]
+    first, second, last = text.index(link), text.rindex(link), text.index("【")
+    assert places == [(first, first + len(link)), (second - 1, None), (second, second + len(link)), (last, None)]
+    for at in range(1, len(wire)):
+        assert shown([wire[:at], wire[at:]]) == whole, wire[:at]
+    assert shown(wire[at : at + 1] for at in range(len(wire))) == whole
 
 
 @pytest.mark.parametrize("said", [said for said, _, _ in TEXTS])

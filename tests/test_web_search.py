@@ -21,7 +21,7 @@ from tests.contract import promise
 from tests.documents import pdf
 from tests.recorder import Recorder
 from tests.told import output
-from tests.upstream import Script, Upstream, calls, says
+from tests.upstream import Answer, Script, Upstream, calls, says
 from tests.web import Web, made, opened, searching, told
 
 Json = dict[str, Any]
@@ -72,6 +72,31 @@ def test_the_model_searches_and_cites(client: OpenAI, web: Web, script: Script, 
     live = [event["annotation"] for event in events if event["type"] == "response.output_text.annotation.added"]
     assert live == part["annotations"]
     assert "".join(e["delta"] for e in events if e["type"] == "response.output_text.delta") == part["text"]
+
+
+def seen(client: OpenAI, model: str, searched: str) -> tuple[str, list[Json], list[Json]]:
+    """Text and annotations as they are in the end, and as they were on the way."""
+    asked: Any = {"model": model, "input": "And?", "previous_response_id": searched, "stream": True}
+    events = [event.to_dict() for event in client.responses.create(**asked)]
+    (part,) = output(events)[0]["content"]
+    assert "".join(e["delta"] for e in events if e["type"] == "response.output_text.delta") == part["text"]
+    live = [e["annotation"] for e in events if e["type"] == "response.output_text.annotation.added"]
+    return part["text"], part["annotations"], live
+
+
+@promise("web_search.citations", "citations.marks")
+def test_citations_do_not_depend_on_where_the_stream_is_cut(client: OpenAI, script: Script, model: str) -> None:
+    script.will(calls("web_search", query="hours"), says("."))
+    searched = made(client, model).id
+    said = "Öffnet 【1】 🐕【2†a】 um 9【1】."
+    script.will(says(said, chunks=1))
+    whole = seen(client, model, searched)
+    assert len(whole[1]) == 3 and whole[1] == whole[2] and "【" not in whole[0]
+    script.will(says(said, chunks=len(said)).byte_by_byte())
+    assert seen(client, model, searched) == whole
+    for at in range(1, len(said)):
+        script.will(Answer(tuple({"delta": {"content": piece}} for piece in (said[:at], said[at:]))))
+        assert seen(client, model, searched) == whole, said[:at]
 
 
 @promise("web_search.sources")
