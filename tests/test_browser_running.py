@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,18 +141,20 @@ def test_a_page_reaches_neither_this_machine_nor_its_network(client: OpenAI, scr
 def test_a_browser_that_is_killed_is_told_and_made_up_for(
     browsing: Server, client: OpenAI, script: Script, site: Site
 ) -> None:
+    waiting = calls("browser_wait_for", {"time": 15})
+
     def kill(_: Any) -> Any:
-        for pid in chromiums(browsing):
-            os.kill(pid, signal.SIGKILL)
-        return goes(site.url("/blue"))
+        threading.Timer(0.5, lambda: [os.kill(pid, signal.SIGKILL) for pid in chromiums(browsing)]).start()
+        return waiting
 
     script.will(goes(site.url("/blue")), kill, goes(site.url("/blue")), says("Back."))
+    began = time.monotonic()
     made = client.responses.create(model=script.model, input="Go.", tools=[BROWSER])
-    said = [(step.status, step.output or str(step.error)) for step in steps(made)]
-    assert [status for status, _ in said if status == "completed"]
-    assert said[-1][0] == "completed"
-    assert any("fresh" in text for _, text in said[1:])
-    assert made.output_text == "Back."
+    first, second, third = steps(made)
+    assert (first.status, second.status, third.status) == ("completed", "failed", "completed")
+    assert "The browser has ended" in str(second.error)
+    assert "fresh browser" in third.output
+    assert time.monotonic() - began < 14
 
 
 @promise("browser.downloads")

@@ -51,7 +51,7 @@ class Session:
         from playwright.async_api import Error
 
         try:
-            async with asyncio.timeout(self._limits.step_s):
+            async with self._chromium.limited(self._limits.step_s):
                 await self.tab.ready()
                 done = await act.do(self.tab, arguments)
                 if not act.read_only:

@@ -16,6 +16,8 @@ from nodes.sandbox.port import Broken
 #: Users nobody is (the range systemd keeps for such), one a sandbox: the kernel counts some things by user.
 _UIDS = range(61184, 65520)
 _next_uid = itertools.cycle(random.sample(_UIDS, len(_UIDS))).__next__
+#: Claim to a processor: all others come first.
+LEAST = 19
 #: Where what is unreachable is bound, in a mount namespace of this start alone; the first that hides no need.
 _STAGES = ("/mnt", "/media", "/srv", "/opt", "/tmp")  # noqa: S108
 _FIRST_TO_GO = "echo 500 >/proc/self/oom_score_adj"
@@ -30,9 +32,10 @@ class Launch:
     #: Whether the script has mounts to make that nobody else should see.
     staged: bool
 
-    def command(self, bwrap: Sequence[str]) -> list[str]:
-        """`bwrap` with no rights, no environment and the least claim to a processor."""
-        modest = [tool("nice"), "-n", "19", tool("chrt"), "--batch", "0"]
+    def command(self, bwrap: Sequence[str], niceness: int = LEAST) -> list[str]:
+        """`bwrap` with no rights, no environment and, unless something else is said, the least claim to a processor."""
+        batch = [tool("chrt"), "--batch", "0"] if niceness == LEAST else []
+        modest = [tool("nice"), "-n", str(niceness), *batch]
         last = f"exec {shlex.join([*_without_rights(), *modest, tool('env'), '-i', *bwrap])}"
         shell = ["/bin/sh", "-e", "-c", "\n".join([*self.script, last])]
         return [tool("unshare"), "--mount", "--propagation", "private", "--", *shell] if self.staged else shell

@@ -22,6 +22,8 @@ _WRITABLE = ("--size", str(512 << 20), "--tmpfs", "/", "--perms", "1777", "--dir
 _DEVICES = ("--proc", "/proc", "--dev", "/dev", "--size", str(512 << 20), "--perms", "1777", "--tmpfs", "/dev/shm")  # noqa: S108
 _ENVIRONMENT = {"HOME": _HOME, "PATH": "/usr/bin:/bin", "TMPDIR": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108
 _TRY_S = 10.0
+#: The server comes first; but a step has not much time, and comes to nothing where a browser gets none of it.
+_NICENESS = 5
 #: The forwarder, then Chromium in the place of the shell; 9 is the proxy's token.
 _INSIDE = '"$1" -I -S "$2" "$3" "$4" <&9 9<&- & shift 4; exec "$@" 9<&-'
 
@@ -51,7 +53,7 @@ def write(script: Path, chromium: Path, way_out: Exit, downloads: Path) -> None:
     around = [*_NAMESPACES, *_USER, *_WRITABLE, *_system(), *_DEVICES, *bound, *_environment()]
     forwarding = ["sh", python.executable, ours, way_out.socket, str(PORT)]
     started = ["/bin/sh", "-c", _INSIDE, *forwarding, str(chromium.resolve())]
-    *shell, line = launch.command([outside.tool("bwrap"), *around, "--", *started])
+    *shell, line = launch.command([outside.tool("bwrap"), *around, "--", *started], _NICENESS)
     # The token goes in by a file that is open, not by a word: words of processes can be read by everyone.
     _private(token_file(script), f"{way_out.token}\n")
     begun = f"echo $$ >{shlex.quote(str(pid_file(script)))}\nexec 9<{shlex.quote(str(token_file(script)))}\n"

@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +53,8 @@ class Chromium:
         self._relay: Relay | None = None
         self._browser: Browser | None = None
         self._watching: asyncio.Task[None] | None = None
+        #: Of those who work with it.
+        self._limits: set[asyncio.Timeout] = set()
         #: Why it was ended, for the model; empty when nobody knows.
         self.why = ""
 
@@ -78,6 +81,21 @@ class Chromium:
     @property
     def alive(self) -> bool:
         return self._browser is not None and self._browser.is_connected()
+
+    @asynccontextmanager
+    async def limited(self, seconds: float) -> AsyncGenerator[None]:
+        """Work with it: raises `TimeoutError` when that takes too long, or it ends meanwhile."""
+        async with asyncio.timeout(seconds) as limit:
+            self._limits.add(limit)
+            try:
+                yield
+            finally:
+                self._limits.discard(limit)
+
+    def _ended(self, _: object) -> None:
+        for limit in self._limits:
+            with suppress(RuntimeError):  # it has come to its end already
+                limit.reschedule(0)
 
     async def context(self) -> "BrowserContext":
         """One that shares nothing with others."""
@@ -113,6 +131,7 @@ class Chromium:
                 self._browser = await self._launched(driver, own_sandbox=False)
             except Error as error:
                 raise Broken(f"Chromium could not be started: {error.message.splitlines()[0]}") from None
+        self._browser.on("disconnected", self._ended)
         self._watching = asyncio.create_task(self._watch())
 
     async def _launched(self, driver: Driver, *, own_sandbox: bool) -> "Browser":
