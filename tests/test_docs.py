@@ -10,6 +10,7 @@ from graph.machine import build
 from nodes import HOSTED_TOOLS
 from tests import mcp_servers
 from tests.process import ROOT, Server, run_module
+from tests.web import searching
 
 README = (ROOT / "README.md").read_text()
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.S | re.M)
@@ -134,6 +135,27 @@ def test_the_example_of_values_answers_what_a_server_asks(demo: Server) -> None:
     with mcp_servers.serve("asking") as server:
         for code in blocks(ROOT / "docs/mcp-servers-ask.md", "python"):
             run(code.replace("http://127.0.0.1:9000/mcp", server.url), demo, {})
+
+
+def test_the_example_of_web_search_cites_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = "https://en.wikipedia.org/wiki/Sydney_Harbour_Bridge"
+    with searching() as engines:
+        engines.found = [
+            ("https://bridges.example/", "Bridges", "Bridges of the world."),
+            (page, "Sydney Harbour Bridge", "It is an arch. The Sydney Harbour Bridge was opened in 1932."),
+        ]
+        engine = {"GRAPHNEXUS_WEB_SEARCH_ENGINES": "searxng", "GRAPHNEXUS_WEB_SEARCH_SEARXNG_URL": engines.url}
+        ours = Server(tmp_path, None, GRAPHNEXUS_DISCOVER="false", OPENAI_API_KEY="", **engine).start()
+        try:
+            run(blocks(ROOT / "docs/web-search.md", "python")[0], ours, {})
+        finally:
+            ours.stop()
+    link = f"([en.wikipedia.org]({page}))"
+    assert capsys.readouterr().out.splitlines() == [
+        f"['When was the Sydney Harbour Bridge opened?'] ['{page}']",
+        f"The Sydney Harbour Bridge was opened in 1932 {link}.",
+        f"Sydney Harbour Bridge {page} {link}",
+    ]
 
 
 def test_the_picture_of_the_graph_is_the_graph() -> None:

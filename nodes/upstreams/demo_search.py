@@ -5,7 +5,9 @@ from collections.abc import Mapping
 
 from graph.errors import Json
 
-_PASSAGE = re.compile(r'<passage mark="(【\d+】)"[^>]*>\n(.*?)\n</passage>', re.S)
+#: Of files, of searches of the web, and of its pages, whose lines are numbered.
+_FOUND = re.compile(r'<(passage|result|page) mark="(【\d+】)"[^>]*>\n(.*?)\n</\1>', re.S)
+_NUMBER = re.compile(r"^L\d+: ", re.M)
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
 _WORD = re.compile(r"\w{3,}")
 
@@ -16,8 +18,9 @@ def searching(functions: Mapping[str, Json]) -> list[str]:
 
 
 def said(result: str, question: str) -> str | None:
-    """Of passages that were found; None of other results."""
-    found = [(mark, one.strip()) for mark, text in _PASSAGE.findall(result) for one in _SENTENCE.findall(text)]
+    """Of what was found; None of other results."""
+    texts = [(mark, _NUMBER.sub("", text)) for _, mark, text in _FOUND.findall(result)]
+    found = [(mark, sentence) for mark, text in texts for one in _SENTENCE.findall(text) if (sentence := one.strip())]
     if not found:
         return None
     asked = set(_WORD.findall(question.lower()))
