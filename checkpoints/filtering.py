@@ -13,6 +13,11 @@ from graph.errors import Json
 _ORDER = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _NEVER = "1 = 0"
 _ALWAYS = "1 = 1"
+#: Negation → what it negates.
+_POSITIVE = {"ne": "eq", "nin": "in"}
+_ROWS = "SELECT 1 FROM vector_store_attribute a WHERE a.store = f.store AND a.file_id = f.file_id AND a.key = ?"
+#: PostgreSQL makes joins of such conditions, which takes it seconds for some hundred: not of those with an offset.
+_MANY, _FENCE = 8, " LIMIT 1 OFFSET 0"
 
 
 class Clause(NamedTuple):
@@ -26,10 +31,21 @@ def clause(filters: Json | None) -> Clause:
     """`filters` as they were checked; None lets everything through."""
     if filters is None:
         return Clause(_ALWAYS)
+    return _clause(filters, _FENCE if _comparisons(filters) > _MANY else "")
+
+
+def _comparisons(filters: Json) -> int:
+    return sum(map(_comparisons, filters["filters"])) if filters["type"] in ("and", "or") else 1
+
+
+def _clause(filters: Json, end: str) -> Clause:
+    """`end`: of what looks for attributes."""
     kind: str = filters["type"]
     if kind in ("and", "or"):
-        return _joined(kind, [clause(each) for each in filters["filters"]])
-    return _compared(kind, filters["key"], filters["value"])
+        return _joined(kind, [_clause(each, end) for each in filters["filters"]])
+    found = _compared(_POSITIVE.get(kind, kind), filters["value"])
+    sql = f"EXISTS ({_ROWS} AND {found.sql}{end})"
+    return Clause(f"NOT {sql}" if kind in _POSITIVE else sql, [plain(filters["key"]), *found.given])
 
 
 def _joined(kind: str, parts: Sequence[Clause]) -> Clause:
@@ -43,17 +59,13 @@ def _joined(kind: str, parts: Sequence[Clause]) -> Clause:
     return Clause(f"({one.sql} {kind.upper()} {other.sql})", [*one.given, *other.given])
 
 
-def _compared(kind: str, key: str, value: Any) -> Clause:
-    if kind in ("ne", "nin"):
-        same = _compared("eq" if kind == "ne" else "in", key, value)
-        return Clause(f"NOT {same.sql}", same.given)
+def _compared(kind: str, value: Any) -> Clause:
     if kind in ("in", "eq"):
-        values: Sequence[Any] = cast(list[Any], value) if kind == "in" else [value]
-        return _has(key, _among(values))
+        return _among(cast(list[Any], value) if kind == "in" else [value])
     if isinstance(value, bool):
         return Clause(_NEVER)  # there is no order in them
     column, value = _column(value)
-    return _has(key, Clause(f"a.{column} {_ORDER[kind]} ?", [value]))
+    return Clause(f"a.{column} {_ORDER[kind]} ?", [value])
 
 
 def _among(values: Sequence[Any]) -> Clause:
@@ -69,8 +81,3 @@ def _column(value: Any) -> tuple[str, Any]:
     if isinstance(value, bool):
         return "truth", int(value)
     return ("words", plain(value)) if isinstance(value, str) else ("number", float(value))
-
-
-def _has(key: str, condition: Clause) -> Clause:
-    rows = "SELECT 1 FROM vector_store_attribute a WHERE a.store = f.store AND a.file_id = f.file_id AND a.key = ?"
-    return Clause(f"EXISTS ({rows} AND {condition.sql})", [plain(key), *condition.given])
