@@ -38,7 +38,8 @@ def placed(note: Json, text: str) -> tuple[str, Json]:
     if note["type"] != "url_citation":
         return "", {**note, "index": len(text)}
     space = " " if text and not text[-1].isspace() else ""
-    link = f"([{urlsplit(note['url']).hostname or 'link'}]({note['url']}))"
+    url = note["url"].replace("(", "%28").replace(")", "%29")  # which would end it
+    link = f"([{urlsplit(note['url']).hostname or 'link'}]({url}))"
     start = len(text) + len(space)
     return space + link, {**note, "start_index": start, "end_index": start + len(link)}
 

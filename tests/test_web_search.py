@@ -127,6 +127,38 @@ def test_the_model_opens_a_page_and_finds_in_it(client: OpenAI, web: Web, script
     assert "L2:" not in told(script) and "L3: On Sundays" in told(script)
 
 
+INDEX = b"""<html><head><title>The town</title></head><body><nav><a href="/home">Home</a></nav><main><p>There is:</p>
+<ul><li><a href="hours">When it opens</a></li><li><a href="/hours#dogs">Dogs</a></li><li><a href="mailto:a@b.example">
+Mail</a></li><li><a href="https://[bad">Bad</a></li></ul></main></body></html>"""
+
+
+@promise("web_search.links")
+def test_the_model_follows_links_and_names_pages_by_their_marks(
+    client: OpenAI, web: Web, script: Script, model: str
+) -> None:
+    index, hours = web.site.has("/", INDEX, content_type="text/html"), web.site.url("/hours")
+    script.will(calls("open_page", url=index), says("."))
+    first = made(client, model)
+    assert told(script).count(hours) == 1 and f": - When it opens: {hours}\n</page>" in told(script)
+    assert "mailto" not in told(script) and "/home" not in told(script)
+    script.will(
+        calls("web_search", query="hours"), calls("open_page", url="【2】"), calls("open_page", url="1"), says(".")
+    )
+    _, searched, opened, _ = made(client, model, previous_response_id=first.id).output
+    assert (searched.status, searched.action.url, opened.action.url) == ("completed", hours, index)
+
+
+@promise("web_search.citations")
+def test_a_link_does_not_end_within_its_url(client: OpenAI, web: Web, script: Script, model: str) -> None:
+    url = web.site.has("/rome_(city)", b"Rome.", content_type="text/plain")
+    script.will(calls("open_page", url=url), says("Rome【1】."))
+    (part,) = made(client, model).output[-1].content
+    (note,) = part.annotations
+    assert (note.url, part.text[note.start_index : note.end_index]) == (
+        url, f"([127.0.0.1]({web.site.url('/rome_%28city%29')}))"
+    )  # fmt: skip
+
+
 @promise("web_search.call")
 def test_a_pdf_is_a_page_too(client: OpenAI, web: Web, script: Script, model: str) -> None:
     url = web.site.has("/fees.pdf", pdf("The fee is 20 euros."), content_type="application/pdf")

@@ -5,6 +5,9 @@ Of the standard library alone, for the processes that read import it.
 
 from typing import NamedTuple
 
+#: The mark of what is no text of a page, but where its links lead: a line for each, URL and words.
+LINKS = "\n"
+
 
 class Document(NamedTuple):
     content: bytes

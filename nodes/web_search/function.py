@@ -12,7 +12,7 @@ _CITE = (
     "In your answer put the mark of what a statement relies on right behind the statement, as it is shown: "
     "The bridge was opened in 1932【3】."
 )
-_URL: Json = {"type": "string", "description": "Of the page, as a search has given it."}
+_URL: Json = {"type": "string", "description": "Of the page, as a search or a page has given it."}
 
 
 @dataclass(slots=True)

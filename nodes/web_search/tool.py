@@ -10,6 +10,7 @@ import httpx2
 from pydantic import SecretStr
 
 from graph.errors import Json
+from graph.marks import sources_of
 from graph.ports import Function, Opening
 from nodes.documents.parser import Documents
 from nodes.fetching import Extent, Fetcher
@@ -76,7 +77,8 @@ class WebSearch:
             stored=opening.stored,
         )
         size = SIZES[said["search_context_size"]]
-        return Web(self._engines, self._pages, wanted, size, Place.of(said["user_location"]), opening.marks)
+        notes = {mark: note["url"] for mark, note in sources_of(opening.entries).items() if "url" in note}
+        return Web(self._engines, self._pages, wanted, size, Place.of(said["user_location"]), opening.marks, notes)
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -1,6 +1,7 @@
 """What the model may do with the web in one run: search, open a page, find in a page."""
 
 import asyncio
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -18,6 +19,9 @@ from nodes.web_search.telling import cited, titled, told_hits, told_lines
 _QUERIES, _QUERY_CHARS = 5, 1000
 #: Matches that are told, with lines around each.
 _MATCHES, _AROUND = 10, 2
+_MARK = re.compile(r"【?(\d{1,9})(?:[†:][^】]*)?】?")
+#: A host with a dot in it, and nothing before it.
+_BARE = re.compile(r"(?:[\w-]+\.)+[a-z]{2,}(?:[/?#:]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +44,15 @@ class Web:
     size: Size
     place: Place
     marks: Iterator[int]
+    #: What was told under marks before: some models name a page by its mark.
+    told: dict[str, str]
 
     async def search(self, arguments: Json, shown: Shown) -> Outcome:
         queries = _queries(arguments)
         action: Json = {"type": "search", "query": queries[0], "queries": queries}
         shown.phase("searching")
         hits = await self._hits(queries, action)
-        told = [(str(next(self.marks)), hit) for hit in hits]
+        told = [(self._marked(hit.url), hit) for hit in hits]
         shown.phase("completed")
         return Outcome(
             {"action": action},
@@ -71,7 +77,7 @@ class Web:
         return [*reversed(hits.values())][: self.size.hits]
 
     async def open(self, arguments: Json, shown: Shown) -> Outcome:
-        url = _text(arguments, "url", {"type": "open_page", "url": ""})
+        url = self._url(arguments, {"type": "open_page", "url": ""})
         action: Json = {"type": "open_page", "url": url}
         page = await self._page(url, action, shown)
         first = _line(arguments.get("line"), len(page.lines))
@@ -88,7 +94,7 @@ class Web:
     async def find(self, arguments: Json, shown: Shown) -> Outcome:
         action: Json = {"type": "find_in_page", "url": "", "pattern": ""}
         action["pattern"] = _text(arguments, "pattern", action)
-        action["url"] = _text(arguments, "url", action)
+        action["url"] = self._url(arguments, action)
         page = await self._page(action["url"], action, shown)
         found = await asyncio.to_thread(_having, action["pattern"].casefold(), page.lines)
         near = {
@@ -99,6 +105,18 @@ class Web:
         note = f"{len(found)} lines have it" + (f": {', '.join(f'L{n}' for n in found[:_MATCHES])}." if found else ".")
         return self._told(page, sorted(near), note, action, shown)
 
+    def _marked(self, url: str) -> str:
+        mark = str(next(self.marks))
+        self.told[mark] = url
+        return mark
+
+    def _url(self, arguments: Json, action: Json) -> str:
+        """Also of `【3】`, and of `example.com/page`. Raises `ToolFailed`."""
+        said = _text(arguments, "url", action)
+        if mark := _MARK.fullmatch(said):
+            return self.told.get(mark[1], said)
+        return f"https://{said}" if _BARE.match(said) else said
+
     async def _page(self, url: str, action: Json, shown: Shown) -> Webpage:
         shown.phase("searching")
         try:
@@ -108,7 +126,7 @@ class Web:
 
     def _told(self, page: Webpage, numbers: Sequence[int], note: str, action: Json, shown: Shown) -> Outcome:
         shown.phase("completed")
-        mark = str(next(self.marks))
+        mark = self._marked(page.url)
         reply = told_lines(mark, page, numbers, note)
         return Outcome({"action": action}, reply, sources=[cited(mark, page.url, titled(page.title))])
 
