@@ -24,6 +24,7 @@ from graph.snapshot import add_usage, snapshot, usage_of
 from graph.state import Call, Change, Entry, InputState, Item, Outlook, Record, State, append_items
 from graph.transcript import remember
 from graph.turn import CUT, Answer, Rejected, Turn
+from graph.untrusted import marked
 
 #: How often in a row a model may be told that its answer was of no use.
 REPAIRS = 3
@@ -196,7 +197,7 @@ async def execute(state: Call, runtime: Runtime[Run]) -> Change:
     """Execute one hosted call. A second run executes it again, unless it came to an end or is not safe to repeat."""
     run = runtime.context
     if made := answered(run, state):
-        return {"items": made}
+        return {"items": marked(made, run.functions.get(state["name"]))}
     function, shown = run.functions[state["name"]], run.shown[state["item_id"]]
     try:
         outcome = await _outcome(run, state, function, shown)
@@ -217,7 +218,8 @@ async def execute(state: Call, runtime: Runtime[Run]) -> Change:
         entry["sources"] = [*outcome.sources]
     if approval := state.get("approval"):
         entry["approval"] = approval
-    return {"items": [entry, *(_brought(follower, shown.id) for follower in shown.followers)]}
+    followers = [_brought(follower, shown.id) for follower in shown.followers]
+    return {"items": marked([entry, *followers], function)}
 
 
 def _ended(run: Run, shown: OpenItem, outcome: Outcome) -> Item:

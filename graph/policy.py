@@ -48,23 +48,34 @@ class Guard:
 
     owner: str
     rules: Sequence[Rule] = ()
+    #: What becomes of calls with side effects after a stranger's text; see `untrusted`.
+    untrusted: Literal["allow", "ask"] = "allow"
+    #: Whether such a text has reached the model, and they wait therefore.
+    wary: bool = False
 
     def may_ask(self, function: Function) -> bool:
         """Whether it takes the arguments to know that a call need not wait."""
         for rule in self.rules:
             if rule.fits(self.owner, function):
-                if _waits(rule.policy, function):
+                if self._waits(rule.policy, function):
                     return True
                 if not rule.arguments:
                     return False
-        return _wanted(function)
+        return _wanted(function) or self._suspects(function)
 
     def asks(self, function: Function, arguments: Json) -> bool:
         """Whether this call waits for an approval."""
         for rule in self.rules:
             if rule.fits(self.owner, function) and rule.covers(arguments):
-                return _waits(rule.policy, function)
-        return _wanted(function)
+                return self._waits(rule.policy, function)
+        return _wanted(function) or self._suspects(function)
+
+    def _waits(self, policy: Policy, function: Function) -> bool:
+        """What a rule says in so many words holds: `never` is also the operator's way to free a tool of suspicion."""
+        return _waits(policy, function) or (policy != "never" and self._suspects(function))
+
+    def _suspects(self, function: Function) -> bool:
+        return self.wary and not function.repeatable
 
 
 def _waits(policy: Policy, function: Function) -> bool:

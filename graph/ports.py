@@ -154,8 +154,7 @@ class Function(Protocol):
     name: str
     description: str
     parameters: Json
-    #: Where it comes from and what it is called there, as an approval request says it: `server_label`, `name`. A tool
-    #: without servers says its kind.
+    #: `server_label` and `name` as an approval request says them; a tool without servers says its kind.
     origin: tuple[str, str]
     #: What the operator's rules call its server: his own label for it if he has configured it, else as in `origin`.
     known_as: str
@@ -169,14 +168,15 @@ class Function(Protocol):
     repeatable: bool
     #: Whether the model is not offered it before a search for tools has found it.
     deferred: bool
+    #: Whether strangers speak in its replies: the web, servers that a caller names.
+    untrusted: bool
 
     def item(self) -> Json:
         """The call's item with its zero values (`arguments: ""` …), without `id`."""
         ...
 
     def writing(self, shown: Shown) -> Callable[[str], None]:
-        """What is told each piece of the arguments while the model writes them; it may say events of them. Not called
-        when the call may have to be approved: what is written then is not shown before it is whole."""
+        """Takes each piece of the arguments, and may say events of it; not asked for if the call may need a yes."""
         ...
 
     def announce(self, shown: Shown, arguments: str) -> None:

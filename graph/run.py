@@ -28,6 +28,7 @@ from graph.snapshot import add_usage, usage_of
 from graph.state import Change, Entry, Outlook, Record, State
 from graph.transcript import check, messages_of
 from graph.turn import Answer, Turn
+from graph.untrusted import wary
 
 FindItem = Callable[[str], Awaitable[Entry | None]]
 
@@ -166,7 +167,8 @@ class Run:
     def turn(self, state: State) -> Turn:
         record, request = state["response"], state["request"]
         tools = self._tools(state)
-        turn = Turn(self.emitter, tools.offers, tools.functions, self.guard, record["turns"])
+        guard = wary(self.guard, state["items"], self.functions.values())
+        turn = Turn(self.emitter, tools.offers, tools.functions, guard, record["turns"])
         turn.one_call = request.get("parallel_tool_calls") is False
         if request.get("max_tool_calls"):
             turn.hosted_left = max(0, request["max_tool_calls"] - record["hosted_calls"])

@@ -33,6 +33,7 @@ from graph.running import Running
 from graph.seal import Seal
 from graph.shape import Shape
 from graph.state import Entry, State
+from graph.untrusted import Untrusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Limits:
     hold_created_s: float = 2.0
     event_names: Names = "openai"
     approval_rules: Sequence[Rule] = ()
+    untrusted_text: Untrusted = "allow"
 
 
 class Runner:
@@ -217,7 +219,7 @@ class Runner:
             find_item=lambda item_id: self.archive.find_item(ask.owner, item_id),
             attachments=self.attachments,
             approvals=self.archive.approvals,
-            guard=Guard(ask.owner, self._limits.approval_rules),
+            guard=Guard(ask.owner, self._limits.approval_rules, self._limits.untrusted_text),
             hosted=self._tools,
             declared=ask.declared,
             include=ask.request.get("include") or (),

@@ -37,6 +37,8 @@ class Entry(TypedDict):
     held: NotRequired[Json]
     #: Files a hosted call made; see `ports.Outcome`.
     made: NotRequired[list[Json]]
+    #: Whether strangers speak in the reply; see `untrusted`.
+    untrusted: NotRequired[bool]
     #: What a hosted call has found; see `ports.Outcome`.
     sources: NotRequired[list[Json]]
 

@@ -200,7 +200,8 @@ def _limits(settings: Settings) -> Limits:
     rules = [
         Rule(rule.policy, rule.tool, rule.server, rule.name, rule.owner, rule.arguments) for rule in settings.approval
     ]
-    return Limits(settings.max_model_turns, settings.hold_created_s, settings.reasoning_event_names, rules)
+    names, untrusted = settings.reasoning_event_names, settings.untrusted_text
+    return Limits(settings.max_model_turns, settings.hold_created_s, names, rules, untrusted)
 
 
 def _webhooks(settings: Settings) -> Webhooks:

@@ -13,5 +13,9 @@ SECURITY = promises(
     ssrf.addresses              No spelling of a private address is taken from a caller, nor a name that leads to one.
     ssrf.pinned                 The address that was checked is the one that is connected to.
     ssrf.allowed                The operator may name private hosts that callers may use.
+    untrusted.asked             With `untrusted_text = "ask"` calls with side effects wait once strangers are read.
+    untrusted.allowed           Without it they are made as always.
+    untrusted.kept              What strangers have said counts in later responses, and after a crash.
+    untrusted.spared            Calls that change nothing and texts of client and operator are not suspected.
     """,
 )

@@ -55,6 +55,7 @@ class BrowserFunction:
     room: Room
     kind: str = KIND
     cautious: bool = True
+    untrusted: bool = True
     description: str = field(init=False)
     parameters: Json = field(init=False)
     origin: tuple[str, str] = field(init=False)

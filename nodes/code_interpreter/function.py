@@ -38,6 +38,8 @@ class CodeFunction:
     cautious: bool = False
     repeatable: bool = False
     deferred: bool = False
+    #: Whether its container reaches the network: what strangers say there may be in the output.
+    untrusted: bool = False
 
     def item(self) -> Json:
         return {

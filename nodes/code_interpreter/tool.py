@@ -40,7 +40,7 @@ class CodeInterpreter:
 
     async def open(self, tools: Sequence[Json], opening: Opening) -> Sequence[Function]:
         name, id, enter, told = await offered(self._containers, tools, opening, NAME, "container")
-        return [CodeFunction(name, described(told), id, enter, self._limits)]
+        return [CodeFunction(name, described(told), id, enter, self._limits, untrusted=bool(told.online))]
 
     async def close(self) -> None:
         pass

@@ -48,6 +48,7 @@ class SearchFunction:
     cautious: bool = False
     repeatable: bool = True
     deferred: bool = False
+    untrusted: bool = False
 
     def item(self) -> Json:
         return {"type": "file_search_call", "status": "in_progress", "queries": [], "results": None}

@@ -52,6 +52,8 @@ class Table(Protocol):
     def owners(self) -> tuple[str, ...]: ...
     @property
     def shared(self) -> bool: ...
+    @property
+    def untrusted(self) -> bool: ...
 
     @property
     def token(self) -> str | None: ...
@@ -74,6 +76,7 @@ class Configured:
     fallback: str | None = None
     owners: frozenset[str] = frozenset()
     shared: bool = False
+    untrusted: bool = False
 
     @classmethod
     def of(cls, table: Table, grant: Grant | None = None) -> Self:
@@ -90,6 +93,7 @@ class Configured:
             table.fallback_message,
             frozenset(table.owners),
             table.shared,
+            table.untrusted,
         )
 
     @property
@@ -166,7 +170,8 @@ class Servers:
             raise self.unknown(tool, "tools", owner)
         target = server.target_for(owner, tool.get("authorization"))
         made = declaration.declared(server.completed(tool), target)
-        return replace(made, bound=server.allowed, fallback=server.fallback, known_as=server.label)
+        of_operator = replace(made, known_as=server.label, untrusted=server.untrusted)
+        return replace(of_operator, bound=server.allowed, fallback=server.fallback)
 
     def unknown(self, tool: Json, param: str, owner: str | None = None) -> RequestError:
         """The refusal of a name that stands for nothing that `owner` may use; None: it is not known yet who asks."""

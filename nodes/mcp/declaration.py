@@ -66,6 +66,8 @@ class Declaration:
     description: str | None = None
     #: Whether its tools wait to be found.
     deferred: bool = False
+    #: Whether what its tools say is a stranger's: of those that the operator has not configured it always is.
+    untrusted: bool = True
     #: The connector id of one within this process; it has no target then.
     embedded: str = ""
 

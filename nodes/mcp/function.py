@@ -41,6 +41,7 @@ class McpFunction:
     about: str = field(init=False)
     wants_approval: bool | None = field(init=False)
     deferred: bool = field(init=False)
+    untrusted: bool = field(init=False)
     #: A caller who says nothing is asked. Source: CONTRACT of the Responses API, "mcp".
     cautious: bool = True
     #: Item id → the arguments as the model wrote them, from `announce` to `run`.
@@ -54,6 +55,7 @@ class McpFunction:
         self.origin = (self.server.label, self.listed["name"])
         self.known_as = self.server.known_as or self.server.label
         self.about = self.server.description or ""
+        self.untrusted = self.server.untrusted
         self.wants_approval = self.server.approval.wanted(self.listed["name"], self.repeatable)
 
     def item(self) -> Json:

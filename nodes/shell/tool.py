@@ -44,7 +44,7 @@ class Shell:
 
     async def open(self, tools: Sequence[Json], opening: Opening) -> Sequence[Function]:
         name, id, enter, told = await offered(self._containers, tools, opening, NAME, "environment")
-        return [ShellFunction(name, described(told), id, enter, self._limits)]
+        return [ShellFunction(name, described(told), id, enter, self._limits, untrusted=bool(told.online))]
 
     async def close(self) -> None:
         pass

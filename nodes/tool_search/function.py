@@ -33,6 +33,7 @@ class SearchFunction:
     cautious: bool = False
     repeatable: bool = True
     deferred: bool = False
+    untrusted: bool = False
 
     def __post_init__(self) -> None:
         self.description = described(self.about, self.tools)

@@ -31,6 +31,7 @@ class WebFunction:
     cautious: bool = False
     repeatable: bool = True
     deferred: bool = False
+    untrusted: bool = True
 
     def item(self) -> Json:
         return {"type": "web_search_call", "status": "in_progress"}

@@ -94,6 +94,8 @@ class McpServer(BaseModel):
     owners: Names = ()
     #: One session, or one process, for all owners.
     shared: bool = False
+    #: Whether strangers speak in what it says: mail, issues, pages. See `untrusted_text`.
+    untrusted: bool = False
 
     def __str__(self) -> str:
         return self.label if self.enabled else f"{self.label} (disabled)"

@@ -94,6 +94,9 @@ class ServerSettings(BaseSettings):
     approval: Annotated[tuple[ApprovalRule, ...], NoDecode, BeforeValidator(listed)] = ()
     """Which hosted calls wait for an approval: tables with `policy`, and `tool`, `server`, `name`, `owner`, `arguments`
     to say which calls it is for. The first that matches counts."""
+    untrusted_text: Literal["allow", "ask"] = "allow"
+    """Calls with side effects once the model has read what strangers say (pages, servers that requests name): they are
+    made as always, or wait for an approval whatever the request waives."""
     response_ttl_days: Span | None = None
     """Days that a response is kept after it was made. Default: for ever."""
     conversation_ttl_days: Span | None = None
