@@ -27,6 +27,9 @@ from server.settings import BadSetting, Settings, share_metrics, watches_loop
 #: Connections that may wait to be accepted.
 BACKLOG = 2048
 
+#: Seconds a connection may be idle: longer than clients (5) and load balancers (60) let it be, or a request may come
+#: just when it is closed.
+_KEEP_ALIVE_S = 75
 #: Seconds in which who has connected before the end may still ask.
 _HEAR_S = 1.0
 _LOOK_EVERY_S = 0.01
@@ -86,6 +89,7 @@ def run(settings: Settings, listening: socket.socket, announce: Announce) -> int
         access_log=False,
         log_config=None,
         server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=round(settings.shutdown_grace_s) + _CLEAN_UP_S,
     )
     for stop in (signal.SIGINT, signal.SIGTERM):

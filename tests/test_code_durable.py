@@ -44,9 +44,9 @@ def test_code_that_ran_when_the_server_was_killed_leaves_nothing_and_is_not_run_
     script.will(python("kept = 1; open('/mnt/data/whole.txt', 'w').write('whole')"), python(SLOW))
     with client_of(server, recorder) as client:
         made = client.responses.create(model=model, input="q", tools=[PYTHON], background=True)
-        eventually(lambda: _demand(len(running()) == 2), AssertionError)
+        eventually(lambda: _demand(len(running()) == 2), AssertionError, limit_s=30)
         server.kill()
-        eventually(lambda: _demand(not running()), AssertionError, limit_s=3)
+        eventually(lambda: _demand(not running()), AssertionError)
         script.will(python("import os; print(sorted(os.listdir('/mnt/data')), 'kept' in dir())"), says("ok"))
         server.start()
         done = ended(client, made.id)

@@ -48,8 +48,13 @@ async def found(page: "Page", text: str) -> str:
 
 
 async def _lines(page: "Page", ref: str = "") -> Sequence[str]:
+    from playwright.async_api import TimeoutError
+
     place = page.locator(f"aria-ref={ref}") if ref else page
-    tree = await place.aria_snapshot(mode="ai", timeout=_FRAME_MS)
+    try:
+        tree = await place.aria_snapshot(mode="ai", timeout=_FRAME_MS)
+    except TimeoutError:  # not of a frame: the page is large, or the machine busy
+        tree = await place.aria_snapshot(mode="ai")
     return [_genuine(line)[:_LINE_CHARS] for line in tree.splitlines()]
 
 

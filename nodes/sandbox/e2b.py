@@ -37,7 +37,7 @@ _PIECE_BYTES = 1 << 19
 _LIFE_S = 30 * 60
 _ASK_S, _END_S = 60.0, 10.0
 #: A call at once after one that was cancelled is lost.
-_PAUSE_S, _PROBE_S = 0.2, 2.0
+_PAUSE_S, _PROBE_S = 0.2, 5.0
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
