@@ -1,6 +1,7 @@
 """What strangers say may reach a model that obeys it: with `untrusted_text` nothing comes of it without a yes."""
 
 import base64
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -198,14 +199,13 @@ def test_a_history_that_the_client_keeps_is_no_way_round(
 def test_a_server_that_is_killed_remembers_what_was_read(
     asking: Server, client: OpenAI, script: Script, site: Site, fast: mcp_servers.Server
 ) -> None:
-    def dies(_: Ask) -> Answer:
-        asking.kill()
-        return says("Nobody hears this.")
-
-    script.will(calls("open_page", url=site.url("/dogs")), dies, obeys)
+    never = threading.Event()
+    script.will(calls("open_page", url=site.url("/dogs")), says("Nobody hears.").pauses(after=0, until=never), obeys)
     before = made(fast)
     begun = asks(client, script, SEARCH, fast.tool(), background=True)
     script.wait_for(2)
+    asking.kill()
+    never.set()
     asking.start()
     asked = ended(client, begun.id)
     assert types(asked)[-1] == "mcp_approval_request"
