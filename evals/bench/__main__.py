@@ -33,8 +33,9 @@ from evals.bench.sandboxes import sandboxes
 from evals.bench.search import large, search
 from evals.bench.since import since
 from evals.bench.site import Site
+from evals.bench.web import flags, web
 
-PARTS = ("spine", "durable", "crowd", "stored", "latency", "mcp", "sandbox", "search")
+PARTS = ("spine", "durable", "crowd", "stored", "latency", "mcp", "sandbox", "search", "web")
 
 
 class Bench:
@@ -87,6 +88,14 @@ class Bench:
 
     async def search(self) -> list[Bar]:
         return await search(self._site, self._effort, say)
+
+    async def web(self) -> list[Bar]:
+        say("searches and pages of the web")
+        with (
+            self._site.run("pages", "evals.bench.pages") as pages,
+            self._site.server("web", *flags(pages)) as server,
+        ):
+            return await web(self._site, server, pages, self._effort)
 
     async def long(self) -> list[Bar]:
         return [*await marathon(self._site, say), *await large(self._site, say)]

@@ -119,7 +119,7 @@ class Connection(Wire):
         return body
 
     def _check(self, question: Question, body: bytes) -> None:
-        if question.model.startswith("tool"):
+        if question.model.startswith(("tool", "use")):
             good = b'"completed"' in body
         elif question.stream:
             good = body.count(self._api.token) == question.tokens and self._api.end in body

@@ -2,7 +2,8 @@
 
 The model's name is the script: `say-200` answers 200 tokens as fast as it can, `say-200-d10` waits 10 ms before each.
 Of `time-200-d10` every token is the time at which it was sent. `tool-3` calls the first tool three times, one after the
-other, and then answers 20 tokens; `tool-3-d10` waits 10 ms before each turn.
+other, and then answers 20 tokens; `tool-3-d10` waits 10 ms before each turn. `use-1` makes the call that the user has
+written as JSON, `{"name", "arguments"}`.
 Every token is a write of its own, as with real model servers.
 """
 
@@ -54,8 +55,8 @@ def _whole(tokens: int) -> dict[str, Any]:
     return {"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice], "usage": _usage(tokens)}
 
 
-def _calls(tool: str, step: int) -> dict[str, Any]:
-    function = {"name": tool, "arguments": orjson.dumps({"step": step}).decode()}
+def _calls(call: dict[str, Any], step: int) -> dict[str, Any]:
+    function = {"name": call["name"], "arguments": orjson.dumps(call["arguments"]).decode()}
     return {"tool_calls": [{"index": 0, "id": f"call_{step}", "type": "function", "function": function}]}
 
 
@@ -85,7 +86,7 @@ class Model(Answering):
         asked = orjson.loads(body)
         kind, count, *options = asked["model"].split("-")
         pause_s = float(options[0][1:]) / 1000 if options else 0.0
-        if kind == "tool":
+        if kind in ("tool", "use"):
             self._start(self._use(asked, int(count), pause_s))
         elif asked.get("stream"):
             self._start(self._stream(int(count), pause_s, timed=kind == "time"))
@@ -118,8 +119,10 @@ class Model(Answering):
         if step >= steps:
             await self._stream(_LAST_TOKENS, 0)
             return
-        tool = asked["tools"][0]["function"]["name"]
-        self.write(_BEGIN + _delta(_calls(tool, step)) + _end(10, "tool_calls"))
+        call = {"name": asked["tools"][0]["function"]["name"], "arguments": {"step": step}}
+        if asked["model"].startswith("use"):
+            call = orjson.loads(next(one for one in reversed(asked["messages"]) if one["role"] == "user")["content"])
+        self.write(_BEGIN + _delta(_calls(call, step)) + _end(10, "tool_calls"))
 
 
 if __name__ == "__main__":
