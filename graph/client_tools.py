@@ -129,13 +129,15 @@ OUTPUTS = {tool.output: tool.call for tool in _CALLED}
 
 def is_clients(tool: Json) -> bool:
     """Whether the client runs a declared tool. A search for tools runs here unless it says otherwise, a shell only in
-    a container."""
+    a container, a computer only if the server is named."""
     match tool["type"]:
         case "tool_search":
             return tool.get("execution") == "client"
         case "shell":
             where: Any = tool.get("environment")
             return not (isinstance(where, dict) and cast(Json, where).get("type") in _HERE)
+        case "computer" | "computer_use_preview":
+            return tool.get("executor") != "server"
         case kind:
             return kind in BY_TYPE
 

@@ -26,6 +26,28 @@ SHELL_PARAMETERS: Json = {
     "required": ["commands"],
 }
 
+_ACTION: Json = {
+    "type": "object",
+    "properties": {
+        "type": {
+            "type": "string",
+            "enum": ["click", "double_click", "drag", "keypress", "move", "screenshot", "scroll", "type", "wait"],
+        },
+        **{key: {"type": "integer"} for key in ("x", "y", "scroll_x", "scroll_y")},
+        "button": {"type": "string", "enum": ["left", "right", "wheel", "back", "forward"]},
+        "keys": _STRINGS,
+        "text": {"type": "string"},
+        "path": {"type": "array", "items": {"type": "object"}},
+    },
+    "required": ["type"],
+}
+#: Of computers here and at the client's.
+COMPUTER_PARAMETERS: Json = {
+    "type": "object",
+    "properties": {"actions": {"type": "array", "items": _ACTION, "minItems": 1}},
+    "required": ["actions"],
+}
+
 
 class ShellTool:
     types = ("shell",)
@@ -147,25 +169,6 @@ class ComputerTool:
     def offers(tool: Json) -> Iterator[Offer]:
         preview = tool["type"] != "computer"
         size = f" The screen is {tool['display_width']}x{tool['display_height']}." if preview else ""
-        kinds = ["click", "double_click", "drag", "keypress", "move", "screenshot", "scroll", "type", "wait"]
-        numbers = {key: {"type": "integer"} for key in ("x", "y", "scroll_x", "scroll_y")}
-        action: Json = {
-            "type": "object",
-            "properties": {
-                "type": {"type": "string", "enum": kinds},
-                **numbers,
-                "button": {"type": "string", "enum": ["left", "right", "wheel", "back", "forward"]},
-                "keys": _STRINGS,
-                "text": {"type": "string"},
-                "path": {"type": "array", "items": {"type": "object"}},
-            },
-            "required": ["type"],
-        }
-        parameters: Json = {
-            "type": "object",
-            "properties": {"actions": {"type": "array", "items": action, "minItems": 1}},
-            "required": ["actions"],
-        }
 
         def say(emitter: Emitter, call_id: str, arguments: Json) -> OpenItem:
             actions: Any = arguments.get("actions")
@@ -182,7 +185,9 @@ class ComputerTool:
             shown.close()
             return shown
 
-        yield single("computer", f"Act on the user's computer; a screenshot comes back.{size}", parameters, say)
+        yield single(
+            "computer", f"Act on the user's computer; a screenshot comes back.{size}", COMPUTER_PARAMETERS, say
+        )
 
     @staticmethod
     def replay(item: Json) -> ChatCall:

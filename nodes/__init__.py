@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graph.ports import HostedTool
+from nodes.browser.computer.tool import Computer
 from nodes.browser.tool import Browser
 from nodes.code_interpreter import CodeInterpreter
 from nodes.file_search.tool import FileSearch
@@ -22,6 +23,7 @@ HOSTED_TOOLS: Mapping[str, Callable[[Mapping[str, Any], Premises], HostedTool]] 
     "file_search": FileSearch.from_settings,
     "web_search": WebSearch.from_settings,
     "browser": Browser.from_settings,
+    "computer": Computer.from_settings,
     # The last: it finds tools of those before.
     "tool_search": ToolSearch.from_settings,
 }

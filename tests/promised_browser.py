@@ -12,6 +12,12 @@ BROWSER = promises(
     browser.long_pages          A long page is told in parts, and texts are found in it.
     browser.failures            What cannot be done is told in one line, and the next step works.
     browser.quick               A step in an open browser takes a fraction of a second.
+    computer.server             A computer whose executor is the server is a browser: calls, pictures, their files.
+    computer.actions            All actions of the API are done, in their order, also several in a call.
+    computer.continued          The next response goes on at the same screen, also with a history the client keeps.
+    computer.failures           An action that cannot be done is told, and the next one works.
+    computer.streamed           Calls and their screenshots are added and done.
+    computer.declared           A computer that cannot be executed here names its place.
     browser.kept                A conversation keeps its browser from response to response, and no other sees it.
     browser.shut_in             No page reaches this machine, its network, or a file.
     browser.crashes             When a browser dies the model is told, and the next step begins in a fresh one.

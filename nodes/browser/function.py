@@ -99,15 +99,13 @@ class BrowserFunction:
         shown.phase("completed")
         text = "\n\n".join(filter(None, [*downloaded, sight.text])) or "Done."
         fields |= {"status": "completed", "output": text, **await self.room.pictured(sight)}
-        return Outcome(fields, [*_picture(sight.picture), {"type": "text", "text": text}] if sight.picture else text)
+        return Outcome(fields, [{"type": "text", "text": text}, picture_part(sight.picture)] if sight.picture else text)
 
     def failed(self, message: str, arguments: str, *, interrupted: bool = False) -> Json:
         return calling.unexecuted(message, arguments, interrupted=interrupted)
 
 
-def _picture(content: bytes | None) -> list[Json]:
+def picture_part(content: bytes) -> Json:
     """As models are shown it."""
-    if not content:
-        return []
     kind = "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"
-    return [{"type": "image_url", "image_url": {"url": f"data:{kind};base64,{b64encode(content).decode()}"}}]
+    return {"type": "image_url", "image_url": {"url": f"data:{kind};base64,{b64encode(content).decode()}"}}

@@ -76,6 +76,12 @@ class ComputerPreviewTool(Wire):
     display_width: int
     display_height: int
     environment: Literal["windows", "mac", "linux", "ubuntu", "browser"]
+    executor: Literal["client", "server"] | None = None
+
+
+class ComputerTool(Wire):
+    type: Literal["computer"]
+    executor: Literal["client", "server"] | None = None
 
 
 class ToolSearchTool(Wire):
@@ -92,12 +98,19 @@ class FoundServer(Wire):
 
 
 class PlainTool(Wire):
-    type: Literal["local_shell", "apply_patch", "computer"]
+    type: Literal["local_shell", "apply_patch"]
 
 
 _CLIENT = TypeAdapter[Any](
     Annotated[
-        FunctionTool | CustomTool | NamespaceTool | ShellTool | ComputerPreviewTool | ToolSearchTool | PlainTool,
+        FunctionTool
+        | CustomTool
+        | NamespaceTool
+        | ShellTool
+        | ComputerPreviewTool
+        | ComputerTool
+        | ToolSearchTool
+        | PlainTool,
         Field(discriminator="type"),
     ]
 )

@@ -20,7 +20,8 @@ _DOWNLOAD_BEGINS_S = 0.05
 _WAIT_S = 20.0
 
 
-async def _navigate(tab: Tab, arguments: Json) -> Done:
+async def navigate(tab: Tab, arguments: Json) -> Done:
+    """To the `url`."""
     from playwright.async_api import Error
 
     page, url = tab.page, _url(text(arguments, "url"))
@@ -88,7 +89,7 @@ def _url(given: str) -> str:
 
 
 GOING = (
-    Act("browser_navigate", "Open a URL.", taking(url={"type": "string"}), _navigate),
+    Act("browser_navigate", "Open a URL.", taking(url={"type": "string"}), navigate),
     Act("browser_navigate_back", "Go back to the page before.", taking(), _back),
     Act("browser_navigate_forward", "Go forward again.", taking(), _forward),
     Act(
