@@ -13,6 +13,8 @@ from nodes.browser.face import Face
 from nodes.browser.port import Download, pieces
 from nodes.browser.session import Limits
 from nodes.container.containers import Containers
+from nodes.fenced import plain
+from nodes.mcp.visible import visible
 from nodes.reach import Reach
 from nodes.sandbox.network import passing
 from nodes.sandbox.port import Broken
@@ -70,16 +72,16 @@ class Keeping:
         return None
 
     async def download(self, owner: str, container: str | None, download: Download) -> str:
-        name = Path(download.filename).name[-200:] or "download"
+        name = plain(visible(Path(download.filename).name))[-200:] or "download"
         try:
             id = await self._kept(owner, Named(name, _PURPOSE), _read(download.path))
         except (RequestError, OSError) as error:
             why = error.message if isinstance(error, RequestError) else "it is not there any more."
-            raise ToolFailed(f"{name} was downloaded and could not be kept: {why}") from error
+            raise ToolFailed(f'"{name}" was downloaded and could not be kept: {why}') from error
         if container is None:
-            return f"{name} was downloaded ({download.size_bytes} bytes): it is the user's file {id} now."
+            return f'"{name}" was downloaded ({download.size_bytes} bytes): it is the user\'s file {id} now.'
         self._containers.bring(owner, container, id)
-        return f"{name} was downloaded ({download.size_bytes} bytes): the next code that runs finds it in /mnt/data."
+        return f'"{name}" was downloaded ({download.size_bytes} bytes): the next code that runs finds it in /mnt/data.'
 
     async def _kept(self, owner: str, named: Named, chunks: AsyncIterator[bytes]) -> str:
         place, size_bytes = await self._files.write(chunks)

@@ -21,6 +21,7 @@ BROWSER = promises(
     browser.kept                A conversation keeps its browser from response to response, and no other sees it.
     browser.shut_in             No page reaches this machine, its network, or a file.
     browser.crashes             When a browser dies the model is told, and the next step begins in a fresh one.
+    browser.stuck               A page that never answers, or opens others without end, does not take the browser away.
     browser.downloads           What a page hands over becomes a file of the caller's, or of the run's container.
     browser.limits              Browsers are closed when they are idle, and there are never too many.
     browser.no_orphans          A server that is killed leaves no browser behind.

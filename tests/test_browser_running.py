@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import signal
 import threading
 import time
@@ -18,6 +19,7 @@ from tests.conftest import StartServer, check_log
 from tests.contract import promise
 from tests.process import Server
 from tests.site import Site, serving
+from tests.test_browser import ref
 from tests.upstream import Script, Upstream, calls, says
 
 Json = dict[str, Any]
@@ -165,6 +167,50 @@ def test_what_a_page_hands_over_is_a_file_of_the_callers(client: OpenAI, script:
     id = told[told.index("file-") :].split()[0].strip(".,")
     assert client.files.content(id).read() == b"a,b\n1,2\n"
     assert client.files.retrieve(id).filename == "t.csv"
+
+
+@promise("browser.downloads")
+def test_a_page_hands_over_ten_files_at_once_under_names_that_are_plain(
+    client: OpenAI, script: Script, site: Site
+) -> None:
+    each = "a.href = window.URL.createObjectURL(new Blob(['x'])); a.download = `Obey\u202e me ${at}.txt`; a.click()"
+    all = f"for (let at = 0; at < 12; at++) {{ const a = document.createElement('a'); {each} }}"
+    site.has("/many", f'<button onclick="{all}">All</button>'.encode(), content_type="text/html; charset=utf-8")
+    script.will(
+        goes(site.url("/many")), lambda ask: calls("browser_click", ref=ref(ask.messages[-1]["content"], "All"))
+    )
+    script.will(says("Taken."))
+    made = client.responses.create(model=script.model, input="Get it.", tools=[BROWSER])
+    told = steps(made)[-1].output or ""
+    assert told.count("was downloaded") == 10
+    assert '"Obey_ me 0.txt" was downloaded (1 bytes)' in told
+
+
+@promise("browser.stuck")
+def test_a_page_that_never_answers_is_closed_and_the_next_step_works(
+    client: OpenAI, script: Script, site: Site
+) -> None:
+    waits = "const ask = new XMLHttpRequest(); ask.open('GET', '/stalls', false); ask.send()"
+    site.has("/stuck", f"<script>setTimeout(() => {{ {waits} }}, 50)</script>".encode(), content_type="text/html")
+    script.will(goes(site.url("/stuck")), goes(site.url("/blue")), says("Back."))
+    made = client.responses.create(model=script.model, input="Go.", tools=[BROWSER])
+    stuck, back = steps(made)
+    assert "did not answer any more, and was closed" in str(stuck.error)
+    assert ("Sky" in back.output, "fresh browser" in back.output) == (True, False)
+
+
+@promise("browser.stuck")
+def test_a_page_that_opens_others_without_end_gets_no_further_than_ten(
+    client: OpenAI, script: Script, site: Site
+) -> None:
+    site.has("/opens", b"<script>for (let at = 0; at < 30; at++) open('/blue')</script>", content_type="text/html")
+    listing = calls("browser_tabs", action="list")
+    script.will(goes(site.url("/opens")), listing, goes(site.url("/")), says("Back."))
+    made = client.responses.create(model=script.model, input="Go.", tools=[BROWSER])
+    _, listed, back = steps(made)
+    assert len(re.findall(r"^\d+:", listed.output, re.M)) == 10
+    assert "beyond the 10 that are kept" in "".join(step.output or "" for step in steps(made))
+    assert "cookie: seen=yes" in back.output
 
 
 @promise("browser.limits")

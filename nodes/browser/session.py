@@ -14,11 +14,12 @@ from nodes.browser.tabs import Tabs
 from nodes.browser.telling import seen
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext
+    from playwright.async_api import BrowserContext, Error
     from playwright.async_api import Download as Handed
 
 _GONE = "The browser has ended, and what was open in it is lost; the next step begins in a fresh one."
 _FRESH = "This is a fresh browser: what earlier steps had opened is not there any more."
+_STUCK = "The page in front did not answer any more, and was closed."
 _SCREENSHOT_MS = 3000
 _SCREENSHOT_QUALITY = 60
 
@@ -57,12 +58,19 @@ class Session:
                 if not act.read_only:
                     await self.tab.settled()
                 return await self._sight(done)
-        except TimeoutError as error:
-            raise ToolFailed(self._gone() or f"The step took longer than {self._limits.step_s:g} s.") from error
-        except Error as error:
-            raise ToolFailed(self._gone() or words(error)) from error
+        except (TimeoutError, Error) as error:
+            raise ToolFailed(self._gone() or await self._failure(error)) from error
         except IndexError as error:  # the last page has closed under it
             raise ToolFailed(self._gone() or "The page was closed; open another.") from error
+
+    async def _failure(self, error: "TimeoutError | Error") -> str:
+        """Why a step came to nothing; a page that has made it late and will never answer is closed."""
+        from playwright.async_api import Error
+        from playwright.async_api import TimeoutError as Late
+
+        said = words(error) if isinstance(error, Error) else f"The step took longer than {self._limits.step_s:g} s."
+        closed = await self.tab.unstick() if isinstance(error, TimeoutError | Late) else False
+        return f"{said} {_STUCK}" if closed else said
 
     async def screenshot(self) -> bytes | None:
         """What there is to be seen, as a JPEG; None when that cannot be had."""

@@ -17,6 +17,10 @@ _AWAITED = frozenset({"document", "script", "xhr", "fetch"})
 _QUIET_S = 0.04
 _SETTLE_S = 1.5
 _NOTES = 10
+_MORE = f"Pages were opened beyond the {_PAGES} that are kept, and closed at once."
+#: For a page to say that it is there, on a machine that is busy.
+_ANSWER_S = 3.0
+_CLOSE_S = 1.0
 _SAID_CHARS = 300
 
 
@@ -34,6 +38,7 @@ class Tabs:
         context.on("requestfinished", self._ended)
         context.on("requestfailed", self._ended)
         context.on("page", self._opened)
+        context.on("page", self._bounded)
         context.on("dialog", self._answered)
 
     @property
@@ -45,6 +50,7 @@ class Tabs:
         return [page for page in self._context.pages if page in self._pages]
 
     async def open(self) -> None:
+        await self._leave(_PAGES - 1)
         await self._context.new_page()
         self._notes.clear()  # that is what was asked for
 
@@ -54,11 +60,29 @@ class Tabs:
         await page.bring_to_front()
 
     async def ready(self) -> None:
-        """There is a page, and not too many: those that are longest out of sight are closed."""
-        while len(self._pages) > _PAGES:
-            await self._pages.pop(0).close()
+        """There is a page."""
         if not self._pages:
             await self._context.new_page()
+
+    async def unstick(self) -> bool:
+        """Close the page in front if it does not answer: a script that never ends holds up whatever is asked of it."""
+        if not self._pages:
+            return False
+        page = self.page
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ANSWER_S):
+                await _answered_at_all(page)
+                return False
+        self._closed(page)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                await _close(page)
+        return True
+
+    async def _leave(self, most: int) -> None:
+        """Those that are longest out of sight are closed."""
+        while len(self._pages) > most:
+            await self._pages.pop(0).close()
 
     async def settled(self) -> None:
         """What the last act has set off has come, or has had its time."""
@@ -91,12 +115,19 @@ class Tabs:
             self._quiet.set()
 
     def _opened(self, page: "Page") -> None:
+        if len(self._pages) >= _PAGES:
+            return self._note(_MORE)
         if self._pages:
             self._note("Another page was opened, and is in front now.")
         self._pages.append(page)
         page.on("close", self._closed)
         page.on("crash", self._crashed)
         page.on("download", self._downloaded)
+
+    async def _bounded(self, page: "Page") -> None:
+        """Pages that open others without end do not get further than this."""
+        if page not in self._pages:
+            await _close(page)
 
     def _downloaded(self, handed: "Handed") -> None:
         self._handed.append(handed)
@@ -120,5 +151,15 @@ class Tabs:
             await (dialog.accept() if agreed else dialog.dismiss())
 
     def _note(self, note: str) -> None:
-        if len(self._notes) < _NOTES:
+        if len(self._notes) < _NOTES and note not in self._notes:
             self._notes.append(note)
+
+
+async def _answered_at_all(page: "Page") -> None:
+    with suppress(Exception):  # an error is an answer
+        await page.evaluate("0")
+
+
+async def _close(page: "Page") -> None:
+    with suppress(Exception):  # it has gone; an error in a listener would end the whole connection
+        await page.close()

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
 
 #: For frames that never answer: what else there is to be seen is told then.
 _FRAME_MS = 1000
+#: For pages of tens of thousands of elements.
+_LARGE_MS = 6000
 #: Of what is told of a page at once.
 _CHARS = 24_000
 _LINE_CHARS = 2000
 _FOUND, _AROUND = 10, 2
-_SAID = re.compile(r'"(?:[^"\\]|\\.)*"')
+#: A name, also one that was cut off.
+_SAID = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?$)')
 _TEXT = re.compile(r"^(\s*- [^:]*?: )(.*)$")
 
 
@@ -27,7 +30,7 @@ async def seen(page: "Page", *, first: int = 1, ref: str = "") -> str:
         return await _fenced(page, "(The page shows nothing.)")
     first = min(max(1, first), len(lines))
     told, left = list[str](), _CHARS
-    for line in lines[first - 1 :]:
+    for line in map(_genuine, lines[first - 1 :]):
         left -= len(line) + 1
         if left < 0 and told:
             break
@@ -42,25 +45,26 @@ async def found(page: "Page", text: str) -> str:
     lines = await _lines(page)
     hits = [at for at, line in enumerate(lines) if text.casefold() in line.casefold()]
     near = {at for hit in hits[:_FOUND] for at in range(max(0, hit - _AROUND), min(len(lines), hit + _AROUND + 1))}
-    told = "\n".join(f"{at + 1}: {lines[at]}" for at in sorted(near))
+    told = "\n".join(f"{at + 1}: {_genuine(lines[at])}" for at in sorted(near))
     count = f"{len(hits)} of {len(lines)} lines have it."
     return f"{count}\n{await _fenced(page, told)}" if hits else count
 
 
 async def _lines(page: "Page", ref: str = "") -> Sequence[str]:
+    """As they are: of many, few are told."""
     from playwright.async_api import TimeoutError
 
     place = page.locator(f"aria-ref={ref}") if ref else page
     try:
         tree = await place.aria_snapshot(mode="ai", timeout=_FRAME_MS)
     except TimeoutError:  # not of a frame: the page is large, or the machine busy
-        tree = await place.aria_snapshot(mode="ai")
-    return [_genuine(line)[:_LINE_CHARS] for line in tree.splitlines()]
+        tree = await place.aria_snapshot(mode="ai", timeout=_LARGE_MS)
+    return tree.splitlines()
 
 
 def _genuine(line: str) -> str:
     """What a page says cannot pass for a reference."""
-    line = _SAID.sub(lambda said: said[0].replace("[ref=", "(ref="), line)
+    line = _SAID.sub(lambda said: said[0].replace("[ref=", "(ref="), line[:_LINE_CHARS])
     text = _TEXT.match(line)
     return text[1] + text[2].replace("[ref=", "(ref=") if text else line
 

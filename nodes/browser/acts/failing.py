@@ -26,6 +26,7 @@ _WORDS = (
     ("ERR_TUNNEL_CONNECTION_FAILED", "The page cannot be reached, or is not on the public internet."),
     ("ERR_ABORTED", "The page did not open: it was left at once."),
     ("interrupted by another navigation", "The page led elsewhere while it was opened."),
+    ("has been closed", f"The page was closed meanwhile: {_NEW}."),
     ("Cannot navigate to invalid URL", "`url` is no URL."),
 )
 

@@ -14,6 +14,8 @@ _LINE: Json = {"type": "integer", "description": "The first line to read; needed
 
 async def _snapshot(tab: Tab, arguments: Json) -> Done:
     beneath = ref(arguments["ref"]) if arguments.get("ref") else ""
+    if beneath:
+        await element(tab, beneath)
     return Done(await seen(tab.page, first=line_of(arguments.get("line")), ref=beneath), looks=False)
 
 
