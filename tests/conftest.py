@@ -57,6 +57,15 @@ def server(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iter
     ours.stop()
 
 
+@pytest.fixture(scope="session")
+def browsing(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose browsers may open pages of this machine: a Chromium costs more than all else a test does."""
+    ours = Server(tmp_path_factory.mktemp("browsing"), upstream.url, GRAPHNEXUS_BROWSER_ALLOWED_HOSTS="127.0.0.1")
+    yield ours.start()
+    assert ours.stop() == 0
+    check_log(ours.log())
+
+
 @pytest.fixture
 def start_server(upstream: Upstream, tmp_path: Path) -> Iterator[StartServer]:
     """Start a server of the test's own: `start_server("--flag", NAME="environment")`."""

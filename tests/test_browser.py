@@ -13,11 +13,10 @@ from openai import OpenAI
 from PIL import Image
 
 from tests import pages
-from tests.conftest import check_log
 from tests.contract import promise
 from tests.process import Server
 from tests.site import Site, serving
-from tests.upstream import Script, Upstream, calls, says
+from tests.upstream import Script, calls, says
 
 Json = dict[str, Any]
 BROWSER: Any = {"type": "browser"}
@@ -28,14 +27,6 @@ def site() -> Iterator[Site]:
     with serving() as site:
         pages.put(site)
         yield site
-
-
-@pytest.fixture(scope="module")
-def browsing(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    ours = Server(tmp_path_factory.mktemp("acting"), upstream.url, GRAPHNEXUS_BROWSER_ALLOWED_HOSTS="127.0.0.1")
-    yield ours.start()
-    ours.stop()
-    check_log(ours.log())
 
 
 @pytest.fixture

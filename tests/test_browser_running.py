@@ -15,12 +15,12 @@ import pytest
 from openai import OpenAI
 from PIL import Image
 
-from tests.conftest import StartServer, check_log
+from tests.conftest import StartServer
 from tests.contract import promise
 from tests.process import Server
 from tests.site import Site, serving
 from tests.test_browser import ref
-from tests.upstream import Script, Upstream, calls, says
+from tests.upstream import Script, calls, says
 
 Json = dict[str, Any]
 BROWSER: Any = {"type": "browser"}
@@ -36,15 +36,6 @@ def site() -> Iterator[Site]:
         site.has("/file", b"a,b\n1,2\n", content_type="text/csv", content_disposition='attachment; filename="t.csv"')
         site.has("/get", b"<title>Get</title><a href=/file>Take it</a>", content_type="text/html")
         yield site
-
-
-@pytest.fixture(scope="module")
-def browsing(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    ours = Server(tmp_path_factory.mktemp("browsing"), upstream.url, GRAPHNEXUS_BROWSER_ALLOWED_HOSTS="127.0.0.1")
-    yield ours.start()
-    assert ours.stop() == 0
-    check_log(ours.log())
-    assert not chromiums(ours)
 
 
 @pytest.fixture

@@ -10,12 +10,11 @@ import pytest
 from openai import OpenAI
 from PIL import Image
 
-from tests.conftest import check_log
 from tests.contract import promise
 from tests.process import ROOT, Server
 from tests.site import Site, serving
 from tests.test_docs import blocks
-from tests.upstream import Script, Upstream, calls, says
+from tests.upstream import Script, calls, says
 
 Json = dict[str, Any]
 PREVIEW: Any = {
@@ -42,14 +41,6 @@ def site() -> Iterator[Site]:
     with serving() as site:
         site.has("/desk", _DESK, content_type="text/html")
         yield site
-
-
-@pytest.fixture(scope="module")
-def browsing(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    ours = Server(tmp_path_factory.mktemp("computer"), upstream.url, GRAPHNEXUS_BROWSER_ALLOWED_HOSTS="127.0.0.1")
-    yield ours.start()
-    ours.stop()
-    check_log(ours.log())
 
 
 @pytest.fixture
