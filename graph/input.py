@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from graph.attachments import Attachments, attached
+from graph.carried import is_search, of_stored, restored
 from graph.errors import Json, NotFound
 from graph.events import Emitter
+from graph.seal import Seal
 from graph.state import Entry, Item
 
 #: Item types that have no status, or none that an input item is given.
@@ -29,12 +31,14 @@ class Reader(Protocol):
     def find_item(self) -> Callable[[str], Awaitable[Entry | None]]: ...
     @property
     def attachments(self) -> Attachments: ...
+    @property
+    def seal(self) -> Seal: ...
 
 
 async def entries_of(given: str | Sequence[Json], reader: Reader) -> list[Entry]:
     """Raises `NotFound` for a reference to an item that is not stored, `RequestError` for a file nobody can read."""
     items = [message(given)] if isinstance(given, str) else given
-    entries = [await _entry(item, reader) for item in items]
+    entries = restored([await _entry(item, reader) for item in items], reader.seal.open)
     return await attached(entries, "input", reader.owner, reader.attachments)
 
 
@@ -53,7 +57,8 @@ async def _entry(item: Json, reader: Reader) -> Entry:
                 param="input",
             )
         return {key: value for key, value in found.items() if key != "at"}  # pyright: ignore[reportReturnType]
-    return {"item": stored_form(item, reader.emitter.new_id)}
+    entry: Entry = {"item": stored_form(item, reader.emitter.new_id)}
+    return of_stored(entry, await reader.find_item(item["id"])) if is_search(item) and item.get("id") else entry
 
 
 def stored_form(item: Json, new_id: Callable[[str], str]) -> Item:

@@ -8,6 +8,7 @@ from langgraph.types import Send
 
 from graph import deciding
 from graph.approvals import Waiting, requests_in, waiting
+from graph.carried import sealed
 from graph.client_tools import REPLAY
 from graph.compaction import compact_if_due
 from graph.errors import Json, ToolFailed, UpstreamError, unknown_parent
@@ -204,7 +205,7 @@ async def execute(state: Call, runtime: Runtime[Run]) -> Change:
     except ToolFailed as failed:
         outcome = Outcome({"status": "failed", **failed.shown}, failed.message)
     entry: Entry = {
-        "item": _ended(run, shown, outcome),
+        "item": shown.item,
         "at": state["at"],
         "turn": state["turn"],
         "call": {"name": state["name"], "arguments": state["arguments"]},
@@ -218,14 +219,19 @@ async def execute(state: Call, runtime: Runtime[Run]) -> Change:
         entry["sources"] = [*outcome.sources]
     if approval := state.get("approval"):
         entry["approval"] = approval
+    entry["item"] = _ended(run, shown, outcome, sealed(entry, function, run.request, run.seal.close))
     followers = [_brought(follower, shown.id) for follower in shown.followers]
     return {"items": marked([entry, *followers], function)}
 
 
-def _ended(run: Run, shown: OpenItem, outcome: Outcome) -> Item:
+def _ended(run: Run, shown: OpenItem, outcome: Outcome, carried: Json | None) -> Item:
     if shown.closed:
         return shown.item
-    return shown.close(**included(shown.item["type"], outcome.shown, outcome.held, run.include))
+    fields = included(shown.item["type"], outcome.shown, outcome.held, run.include)
+    if carried is None:
+        return shown.close(**fields)
+    shown.follow({"type": "reasoning", "summary": []}, **fields).close(**carried)
+    return shown.item
 
 
 def _brought(follower: OpenItem, call: str) -> Entry:

@@ -111,6 +111,11 @@ class Run:
         self.begun = self._beginning(request, history, added)
         return self.begun["response"]
 
+    @property
+    def request(self) -> Json:
+        """Empty in a process that goes on after the one that took it has died."""
+        return self.begun["request"] if self.begun else {}
+
     def started(self, request: Json) -> Beginning:
         """What `load` has made of the request, or would have if it had come so far."""
         return self.begun or self._beginning(request, 0, [])
@@ -159,7 +164,7 @@ class Run:
             self.functions,
             self.consult,
             count(next_mark(conversation)),
-            stored=self.begun is None or self.begun["request"].get("store") is not False,
+            stored=self.request.get("store") is not False,
         )
 
     # ------------------------------------------------------------ call model

@@ -14,6 +14,7 @@ WEB = promises(
     web_search.cached           Without access to the web only pages of the cache are opened.
     web_search.place            Where the user is said to be is told to engines that ask, and to the model.
     web_search.links            A page's links are told; a page may be named by the mark it was told under.
+    web_search.replayed         What was found reaches the model again when a client brings back its items.
     web_search.disk             Pages are kept on disk, within bounds, and asked again by what their sites know them by.
     web_search.charset          Text is decoded as HTTP says it is encoded, where that may be true.
     web_search.unharmed         A heavy page or a bomb holds nobody up, and takes no memory that stays.

@@ -142,4 +142,4 @@ def told(script: Script) -> str:
 def made(client: OpenAI, model: str, tool: Json | None = None, **said: Any) -> Any:
     tools: Any = [{"type": "web_search"} | (tool or {})]
     asked: Any = client
-    return asked.responses.create(model=model, input="?", tools=tools, **said)
+    return asked.responses.create(**{"model": model, "input": "?", "tools": tools} | said)

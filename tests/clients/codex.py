@@ -45,12 +45,17 @@ class _Noting(BaseHTTPRequestHandler):
 class Codex:
     """Codex with the configuration of the docs, in a home and a workspace of its own."""
 
-    def __init__(self, where: Path, server: Server, model: str) -> None:
+    def __init__(self, where: Path, server: Server, model: str, **changed: str) -> None:
+        """`changed`: other values of the configuration."""
         self.home, self.workspace = where / "home", where / "workspace"
         self.home.mkdir()
         self.workspace.mkdir()
         self._config = example_for("Codex", "toml", server.url, model)
-        tomllib.loads(self._config)
+        for name, value in changed.items():
+            self._config = self._config.replace(
+                f'{name} = "{tomllib.loads(self._config)[name]}"', f'{name} = "{value}"'
+            )
+            assert tomllib.loads(self._config)[name] == value
         self.outside = Outside()
 
     def run(self, *command: str, **provider: bool) -> list[dict[str, Any]]:
