@@ -51,11 +51,9 @@ class Codex:
         self.home.mkdir()
         self.workspace.mkdir()
         self._config = example_for("Codex", "toml", server.url, model)
+        before = tomllib.loads(self._config)
         for name, value in changed.items():
-            self._config = self._config.replace(
-                f'{name} = "{tomllib.loads(self._config)[name]}"', f'{name} = "{value}"'
-            )
-            assert tomllib.loads(self._config)[name] == value
+            self._config = self._config.replace(f'{name} = "{before[name]}"', f'{name} = "{value}"')
         self.outside = Outside()
 
     def run(self, *command: str, **provider: bool) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """What sites say robots may read, by robots.txt (RFC 9309)."""
 
+import asyncio
 import time
 from collections import OrderedDict
 from urllib.parse import urlsplit
@@ -33,7 +34,8 @@ class Robots:
         rules = RobotFileParser()
         try:
             fetched = await self._fetcher.fetch(f"{site}/robots.txt", _LIMIT_BYTES)
-            rules.parse(fetched.content.decode("utf-8", "replace").splitlines())
+            lines = fetched.content.decode("utf-8", "replace").splitlines()
+            await asyncio.to_thread(rules.parse, lines)
         except FetchFailed:
             rules.parse([])
         return rules
