@@ -17,6 +17,7 @@ from PIL import Image
 
 from tests.conftest import StartServer
 from tests.contract import promise
+from tests.ingesting import children
 from tests.process import Server
 from tests.site import Site, serving
 from tests.test_browser import ref
@@ -148,6 +149,20 @@ def test_a_browser_that_is_killed_is_told_and_made_up_for(
     assert "The browser has ended" in str(second.error)
     assert "fresh browser" in third.output
     assert time.monotonic() - began < 14
+
+
+@promise("browser.crashes")
+def test_what_drives_browsers_is_made_up_for_too(browsing: Server, client: OpenAI, script: Script, site: Site) -> None:
+    def kill(_: Any) -> Any:
+        for driver in children(browsing.pid, "run-driver"):
+            os.kill(driver, signal.SIGKILL)
+        return goes(site.url("/blue"))
+
+    script.will(goes(site.url("/blue")), kill, goes(site.url("/blue")), says("Back."))
+    made = client.responses.create(model=script.model, input="Go.", tools=[BROWSER])
+    first, second, third = steps(made)
+    assert (first.status, second.status, third.status) == ("completed", "failed", "completed")
+    assert "The browser has ended" in str(second.error)
 
 
 @promise("browser.downloads")

@@ -128,14 +128,20 @@ class Browsers:
             return seat.session
         await self._leave(seat)
         await self._room()
-        try:
-            chromium = await self._chromium(seat.owner)
-            context = await chromium.context()
-        except Broken as broken:
-            raise ToolFailed(f"There is no browser: {broken}") from broken
-        seat.session, seat.lost = Session(chromium, context, self._rules.limits, lost=seat.lost), False
+        seat.session, seat.lost = await self._opened(seat), False
         self._watching = self._watching or asyncio.create_task(self._watch(), name="browser-watch")
         return seat.session
+
+    async def _opened(self, seat: _Seat) -> Session:
+        """In a Chromium that was started anew where the one that ran is dead."""
+        for last in (False, True):
+            try:
+                chromium = await self._chromium(seat.owner)
+                return Session(chromium, await chromium.context(), self._rules.limits, lost=seat.lost)
+            except Broken as broken:
+                if last:
+                    raise ToolFailed(f"There is no browser: {broken}") from broken
+        raise AssertionError
 
     async def _chromium(self, owner: str) -> Chromium:
         """Raises `Broken`."""

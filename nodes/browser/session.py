@@ -59,6 +59,7 @@ class Session:
                     await self.tab.settled()
                 return await self._sight(done)
         except (TimeoutError, Error) as error:
+            await self._chromium.answers()
             raise ToolFailed(self._gone() or await self._failure(error)) from error
         except IndexError as error:  # the last page has closed under it
             raise ToolFailed(self._gone() or "The page was closed; open another.") from error

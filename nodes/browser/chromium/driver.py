@@ -1,10 +1,13 @@
 """Playwright's own process, which speaks to every Chromium: started when one is wanted."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # it takes a third of a second to import
-    from playwright.async_api import Playwright
+    from playwright.async_api import BrowserType, Playwright
+
+_ANSWER_S = 5.0
 
 
 class Driver:
@@ -12,23 +15,29 @@ class Driver:
         self._starting = asyncio.Lock()
         self._playwright: Playwright | None = None
 
-    async def get(self) -> "Playwright":
+    async def get(self) -> "BrowserType":
+        """What starts Chromium."""
         async with self._starting:
             if self._playwright is None:
                 self._playwright = await self._started()
-            return self._playwright
+            return self._playwright.chromium
 
-    async def forget(self) -> None:
-        """It has died: the next who wants it starts it anew."""
+    async def doubt(self, driving: "BrowserType") -> None:
+        """What drives it may have died: then the next who wants one has it started anew."""
+        async with self._starting:
+            if self._playwright and self._playwright.chromium == driving and not await _answers(self._playwright):
+                await self._stop()
+
+    async def close(self) -> None:
         async with self._starting:
             await self._stop()
 
-    async def close(self) -> None:
-        await self.forget()
-
     async def _started(self) -> "Playwright":
-        begin = await asyncio.to_thread(_imported)
-        return await begin().start()
+        manager: Any = (await asyncio.to_thread(_imported))()
+        playwright: Playwright = await manager.start()
+        with suppress(AttributeError):  # it is theirs: nobody reads of its end, which asyncio then logs as a bug
+            manager._client._transport.on_error_future.add_done_callback(asyncio.Future[None].exception)
+        return playwright
 
     async def _stop(self) -> None:
         playwright, self._playwright = self._playwright, None
@@ -38,6 +47,17 @@ class Driver:
                     await playwright.stop()
             except Exception:  # noqa: S110  # whatever a dead process is told with
                 pass
+
+
+async def _answers(playwright: "Playwright") -> bool:
+    from playwright.async_api import Error
+
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            await (await playwright.request.new_context()).dispose()
+    except (Error, TimeoutError):
+        return False
+    return True
 
 
 def _imported():  # pyright: ignore[reportUnknownParameterType]

@@ -16,7 +16,7 @@ from nodes.sandbox.port import Broken, Network
 from nodes.sandbox.proxy import Exit, Exits
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, BrowserContext
+    from playwright.async_api import Browser, BrowserContext, BrowserType
 
 _PREFIX = "graphnexus-browser-"
 _ANYWHERE = Network((), anywhere=True)
@@ -25,6 +25,8 @@ _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
 _LOOK_S = 1.0
 _START_S = 30.0
 _GOODBYE_S = 3.0
+#: For a sign of life when something has failed.
+_ANSWER_S = 5.0
 #: Nothing but the proxy is asked: not DNS, not by UDP.
 _FLAGS = (
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -46,13 +48,15 @@ class Kind:
 
 
 class Chromium:
-    def __init__(self, kind: Kind, place: places.Place, way_out: Exit) -> None:
+    def __init__(self, kind: Kind, driver: Driver, place: places.Place, way_out: Exit) -> None:
         self._kind = kind
+        self._driver = driver
         self._place = place
         self._way_out = way_out
         self._relay: Relay | None = None
         self._browser: Browser | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._lost = False
         #: Of those who work with it.
         self._limits: set[asyncio.Timeout] = set()
         #: Why it was ended, for the model; empty when nobody knows.
@@ -67,10 +71,10 @@ class Chromium:
         except BaseException:
             await way_out.close()
             raise
-        chromium = cls(kind, place, way_out)
+        chromium = cls(kind, driver, place, way_out)
         try:
             async with asyncio.timeout(_START_S):
-                await chromium._start(driver)
+                await chromium._start()
         except BaseException as error:
             await chromium.close()
             if isinstance(error, TimeoutError):
@@ -80,7 +84,7 @@ class Chromium:
 
     @property
     def alive(self) -> bool:
-        return self._browser is not None and self._browser.is_connected()
+        return self._browser is not None and self._browser.is_connected() and not self._lost
 
     @asynccontextmanager
     async def limited(self, seconds: float) -> AsyncGenerator[None]:
@@ -98,10 +102,31 @@ class Chromium:
                 limit.reschedule(0)
 
     async def context(self) -> "BrowserContext":
-        """One that shares nothing with others."""
+        """One that shares nothing with others. Raises `Broken`."""
+        from playwright.async_api import Error
+
         if self._browser is None:
             raise Broken("The browser has ended.")
-        return await self._browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+        try:
+            return await self._browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+        except Error as error:
+            await self.answers()
+            raise Broken(error.message.splitlines()[0]) from error
+
+    async def answers(self) -> bool:
+        """Whether it is there still, and what drives it, of whose death nobody is told. Else it counts as ended."""
+        from playwright.async_api import Error
+
+        if self._browser and self.alive:
+            try:
+                async with asyncio.timeout(_ANSWER_S):
+                    await (await self._browser.new_browser_cdp_session()).detach()
+            except TimeoutError:
+                self._lost = True
+            except Error:
+                await self._driver.doubt(self._browser.browser_type)
+                self._lost = True
+        return self.alive
 
     async def close(self) -> None:
         """Nothing is left of it."""
@@ -118,25 +143,27 @@ class Chromium:
 
     # ------------------------------------------------------------ starting
 
-    async def _start(self, driver: Driver) -> None:
-        from playwright.async_api import Error
-
-        try:
-            self._browser = await self._launched(driver, own_sandbox=True)
-        except Error:
-            if not self._kind.confined:
-                raise Broken("Chromium could not be started with its sandbox.") from None
-            await driver.forget()
-            try:
-                self._browser = await self._launched(driver, own_sandbox=False)
-            except Error as error:
-                raise Broken(f"Chromium could not be started: {error.message.splitlines()[0]}") from None
+    async def _start(self) -> None:
+        self._browser = await self._launched()
         self._browser.on("disconnected", self._ended)
         self._watching = asyncio.create_task(self._watch())
 
-    async def _launched(self, driver: Driver, *, own_sandbox: bool) -> "Browser":
-        playwright = await driver.get()
-        return await playwright.chromium.launch(
+    async def _launched(self) -> "Browser":
+        """Without Chromium's own sandbox only within ours, and where it cannot be had. Raises `Broken`."""
+        from playwright.async_api import Error
+
+        ways, failed = [True, True, *([False] if self._kind.confined else [])], ""
+        for own_sandbox in ways:
+            driving = await self._driver.get()
+            try:
+                return await self._launch(driving, own_sandbox=own_sandbox)
+            except Error as error:
+                failed = error.message.splitlines()[0]
+                await self._driver.doubt(driving)
+        raise Broken(f"Chromium could not be started: {failed}")
+
+    async def _launch(self, chromium: "BrowserType", *, own_sandbox: bool) -> "Browser":
+        return await chromium.launch(
             executable_path=await self._program(),
             args=list(_FLAGS),
             chromium_sandbox=own_sandbox,
