@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graph.client_tools import BY_TYPE, is_clients, offers_of
-from graph.errors import Json
+from graph.errors import Json, RequestError
 from graph.events import Emitter, OpenItem
 from graph.offers import Offer
 from graph.ports import Consult, Deferred, Function, HostedTool
@@ -50,6 +50,14 @@ class Toolbox:
 def serves(tool: HostedTool, declared: Json) -> bool:
     """Whether a declaration of a request is for a hosted tool."""
     return declared["type"] in tool.types and not is_clients(declared)
+
+
+def refuse_twin(function: Function, known: Mapping[str, Function]) -> None:
+    """A yes to a call names its origin alone: it must not be taken for a yes to a tool of another kind."""
+    if any(other.origin == function.origin and other.kind != function.kind for other in known.values()):
+        label, name = function.origin
+        message = f"Two tools are called '{name}' of '{label}': give the MCP server another 'server_label'."
+        raise RequestError(message, param="tools", code="invalid_value")
 
 
 def brought(conversation: Sequence[Entry]) -> list[Json]:

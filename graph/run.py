@@ -18,7 +18,7 @@ from graph.events import Emitter, OpenItem
 from graph.ids import now
 from graph.marks import Marks, next_mark, sources_of
 from graph.offers import Offer
-from graph.opening import Toolbox, brought, hidden, joined, serves
+from graph.opening import Toolbox, brought, hidden, joined, refuse_twin, serves
 from graph.policy import Guard
 from graph.ports import Function, HostedTool, Model, Profile, Prompt
 from graph.prompt import Toolset, callable_now, options_of
@@ -151,6 +151,7 @@ class Run:
         for tool in self.hosted:
             if declared := [given for given in wanted if serves(tool, given)]:
                 for function in await tool.open(declared, box):
+                    refuse_twin(function, self.functions)
                     self.functions[function.name] = function
         return box.entries_shown()
 

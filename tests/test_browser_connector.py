@@ -174,6 +174,8 @@ def test_there_is_one_browser_a_response_and_nobody_shows_it_credentials(ann: Op
     with pytest.raises(openai.BadRequestError) as refused:
         ann.responses.create(model=script.model, input="Go.", tools=[BROWSER, BROWSER])
     assert refused.value.param == "tools[1]"
+    with pytest.raises(openai.BadRequestError, match="another 'server_label'"):
+        ann.responses.create(model=script.model, input="Go.", tools=[BROWSER, connector("browser")])
     with pytest.raises(openai.BadRequestError) as refused:
         ann.responses.create(model=script.model, input="Go.", tools=[connector(authorization="sk-mine")])
     assert refused.value.param == "tools[0].authorization"
@@ -216,7 +218,7 @@ def test_a_client_that_sends_its_history_back_finds_its_browser_and_nobody_elses
     script.will(
         goes(site.url("/")), says("Set."), goes(site.url("/")), says("There."), goes(site.url("/")), says("No.")
     )
-    made = ann.responses.create(model=script.model, input="Go.", tools=[BROWSER], store=False)
+    made = ann.responses.create(model=script.model, input="Go.", tools=[BROWSER])
     asks: Json = {"role": "user", "content": "On."}
     history: Any = [{"role": "user", "content": "Go."}, *[item.to_dict() for item in made.output], asks]
     again = ann.responses.create(model=script.model, input=history, tools=[BROWSER], store=False)
@@ -230,6 +232,7 @@ def test_a_client_that_sends_its_history_back_finds_its_browser_and_nobody_elses
     assert ann.files.content(screenshot).read().startswith(b"\xff\xd8\xff")
     with pytest.raises(openai.NotFoundError):
         bob.files.content(screenshot)
+    assert "screenshot" not in steps(again)[0].to_dict(), "a response that is not stored leaves nothing behind"
 
 
 @promise("browser.connector")

@@ -43,7 +43,7 @@ class Face:
         """Tools of one response share a browser."""
         choice = self.browsers.choose(opening.entries, opening.chosen.get(KIND))
         opening.chosen[KIND] = choice.id
-        return Room(opening.owner, choice, opening.chosen, self.browsers, self.keeps)
+        return Room(opening.owner, choice, opening.chosen, self.browsers, self.keeps, opening.stored)
 
     def function(self, room: Room, kind: str, name: str, listed: Json, server: Declaration) -> Function:
         """`kind`: whose declaration it is of."""

@@ -27,6 +27,8 @@ class Room:
     chosen: Mapping[str, str]
     browsers: Browsers
     keeps: Keeps
+    #: Whether the response is: of others no picture is kept.
+    stored: bool = True
 
     async def step(self, act: Act, arguments: Json) -> tuple[Sight, Sequence[str]]:
         """What it has led to, and what became of downloads. Raises `ToolFailed`."""
@@ -36,9 +38,12 @@ class Room:
 
     async def pictured(self, sight: Sight) -> Json:
         """The field of an item that shows what a step has led to."""
-        if sight.screenshot and (id := await self.keeps.screenshot(self.owner, sight.screenshot)):
-            return {SCREENSHOT_FIELD: {"file_id": id}}
-        return {}
+        id = await self.screenshot(sight.screenshot) if sight.screenshot else None
+        return {SCREENSHOT_FIELD: {"file_id": id}} if id else {}
+
+    async def screenshot(self, content: bytes) -> str | None:
+        """The id of the file it has become, if it is kept."""
+        return await self.keeps.screenshot(self.owner, content) if self.stored else None
 
     async def _kept(self, download: Download) -> str:
         try:

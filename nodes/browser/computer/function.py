@@ -102,7 +102,7 @@ class ComputerFunction:
         """By its file, or as data where pictures are not kept."""
         if not sight.screenshot:
             return {"file_id": None, "image_url": None}
-        id = await self.room.keeps.screenshot(self.room.owner, sight.screenshot)
+        id = await self.room.screenshot(sight.screenshot)
         return {"file_id": id, "image_url": None if id else picture_part(sight.screenshot)["image_url"]["url"]}
 
 
