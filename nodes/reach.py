@@ -15,8 +15,9 @@ _UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 #: 6to4, Teredo; documentation, which older versions of Python take for the internet.
 _TUNNELS = (IPv6Network("2002::/16"), IPv6Network("2001::/32"), IPv6Network("3fff::/20"))
-#: Of the IETF and the relays of 6to4. Source: IANA, "IPv4 Special-Purpose Address Registry".
-_SPECIAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
+#: Of the IETF and the relays of 6to4. Source: IANA, "IPv4 Special-Purpose Address Registry". The last is Azure's own
+#: service for machines that run there. Source: Microsoft, "What is IP address 168.63.129.16?".
+_SPECIAL = tuple(map(IPv4Network, ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")))
 
 
 class OutOfReach(Exception):

@@ -11,6 +11,7 @@ SECURITY = promises(
     mcp.hostile.reach           Nothing that a server says makes us ask another address.
     mcp.hostile.secrets         Secrets that a server repeats, and those in its URL, go no further.
     ssrf.addresses              No spelling of a private address is taken from a caller, nor a name that leads to one.
+    ssrf.doors                  No door leads there: pages, browsers, files, images, MCP servers, containers.
     ssrf.pinned                 The address that was checked is the one that is connected to.
     ssrf.allowed                The operator may name private hosts that callers may use.
     untrusted.asked             With `untrusted_text = "ask"` calls with side effects wait once strangers are read.
