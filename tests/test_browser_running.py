@@ -119,7 +119,7 @@ def test_a_page_reaches_neither_this_machine_nor_its_network(client: OpenAI, scr
     fetches = "".join(f"fetch('{url}', {{mode: 'no-cors'}}).catch(() => 0);" for url in tries)
     site.has("/bad", f"{frames}<script>{fetches}</script>".encode(), content_type="text/html")
     asked = site.asked["/blue"]
-    moves = [goes(url) for url in (*tries, f"{site.url('/to')}?url=http://127.0.0.2:{port}/blue")]
+    moves = [goes(url) for url in tries[-2:]]  # the others: `test_reach_doors`
     script.will(goes(site.url("/bad")), *moves, says("Nothing."))
     made = client.responses.create(model=script.model, input="Try.", tools=[BROWSER])
     first, *rest = steps(made)
@@ -128,7 +128,6 @@ def test_a_page_reaches_neither_this_machine_nor_its_network(client: OpenAI, scr
     said = [(step.output or "") + str(step.error) for step in rest]
     assert len(said) == len(moves)
     assert all("Sky" not in text and "root:" not in text for text in said)
-    assert all("not on the public internet" in text for text in (*said[:6], said[8]))
 
 
 @promise("browser.crashes")

@@ -1,4 +1,4 @@
-"""Which hosts callers may name: every spelling, every name, and a name that changes its mind."""
+"""Which hosts callers may name: every address, every name, and a name that changes its mind; see `test_reach_doors`."""
 
 import asyncio
 from collections.abc import Iterator
@@ -21,15 +21,11 @@ Json = dict[str, Any]
 #: What each stands for is said in docs/security.md.
 PRIVATE = [
     "0.0.0.0", "0.1.2.3", "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
-    "192.0.0.170", "192.0.2.1", "192.88.99.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
+    "192.0.0.170", "168.63.129.16", "192.0.2.1", "192.88.99.1", "198.18.0.1", "224.0.0.1", "240.0.0.1",
+    "255.255.255.255",
     "::", "::1", "::127.0.0.1", "::ffff:10.0.0.1", "::ffff:0:7f00:1", "64:ff9b::7f00:1", "64:ff9b:1::1", "100::1",
     "2001::1", "2001:db8::1", "2002:7f00:1::1", "3fff::1", "5f00::1", "fc00::1", "fd00::1", "fe80::1", "fe80::1%eth0",
     "fec0::1", "ff02::1",
-]  # fmt: skip
-SPELLINGS = [
-    "127.1", "0x7f.1", "0x7f000001", "2130706433", "017700000001", "0177.0.0.01", "127.0.0.1.", "127.000.000.001",
-    "localhost", "LOCALHOST", "localhost.", "a.localhost", "0", "[::1]", "[::ffff:7f00:1]",
-    "[0:0:0:0:0:ffff:127.0.0.1]", "[::1%25lo]", "127。0。0。1", "１２７.0.0.1",
 ]  # fmt: skip
 
 
@@ -67,17 +63,6 @@ def test_an_address_of_the_internet_is_public(address: str) -> None:
 def test_loopback_opens_this_machine_and_not_its_network() -> None:
     assert [Reach(loopback=True).covers(at) for at in ("127.0.0.1", "::1", "10.0.0.1")] == [True, True, False]
     assert [Reach(loopback=loopback).plainly_excludes("a.localhost.") for loopback in (True, False)] == [False, True]
-
-
-@promise("ssrf.addresses")
-@pytest.mark.parametrize("host", SPELLINGS)
-def test_no_spelling_of_this_machine_is_taken_from_a_caller(strict: Server, model: str, host: str) -> None:
-    tool = {"type": "mcp", "server_label": "a", "server_url": f"http://{host}:9/mcp", "require_approval": "never"}
-    answer = asked(strict, model, tool)
-    assert answer.status_code in (400, 424)
-    said = answer.json()["error"]["message"]
-    assert "mcp_allow_private" in said or "could not be reached" in said
-    assert (answer.status_code == 424) == ("could not be reached" in said)
 
 
 @promise("ssrf.addresses")

@@ -42,7 +42,7 @@ ODD = [
     f"http://{ALLOWED}:{{port}}\\@127.0.0.2:{{port}}/secret", "http://%3127.0.0.2:{port}/secret",
     "http://127.0.0.2:{port}#@nowhere.invalid/secret", "http://[::1%25lo]:{port}/secret", "http://127.0.0.2:0/secret",
     "http://1.1.1.1.127.0.0.2:{port}/secret", "file:///etc/passwd", "ftp://127.0.0.2:{port}/secret", "http:///secret",
-    "gopher://127.0.0.2:{port}/_GET%20/secret", "http://nowhere.invalid/secret",
+    "gopher://127.0.0.2:{port}/_GET%20/secret", "http://nowhere.invalid/secret", "nonsense",
 ]  # fmt: skip
 #: How an address that is allowed leads to one that is not.
 LED = [f"http://{ALLOWED}:{{port}}/to?url=http://{host}:{{port}}/secret" for host in ("127.0.0.2", "[::1]", "0x7f.2")]

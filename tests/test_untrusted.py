@@ -199,8 +199,9 @@ def test_a_history_that_the_client_keeps_is_no_way_round(
 def test_a_server_that_is_killed_remembers_what_was_read(
     asking: Server, client: OpenAI, script: Script, site: Site, fast: mcp_servers.Server
 ) -> None:
-    never = threading.Event()
-    script.will(calls("open_page", url=site.url("/dogs")), says("Nobody hears.").pauses(after=0, until=never), obeys)
+    never, reads = threading.Event(), calls("open_page", url=site.url("/dogs"))
+    script.will(reads, says("Nobody hears.").pauses(after=0, until=never))
+    script.always(lambda ask: obeys(ask) if ask.messages[-1]["role"] == "tool" else reads)
     before = made(fast)
     begun = asks(client, script, SEARCH, fast.tool(), background=True)
     script.wait_for(2)

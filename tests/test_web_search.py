@@ -263,35 +263,6 @@ def test_without_access_only_the_cache_is_read(client: OpenAI, web: Web, script:
     assert "does not let the web be asked" in told(script)
 
 
-PRIVATE = [
-    "http://2130706434:{port}/", "http://0x7f000002:{port}/",
-    "http://127.1.2.3/", "http://[::1]:{port}/", "http://[::ffff:127.0.0.2]/", "http://10.0.0.1/", "http://192.168.1.1/",
-    "http://172.16.0.1/", "http://169.254.169.254/latest/meta-data/", "http://100.64.0.1/", "http://[fe80::1]/",
-    "http://[2002:7f00:1::]/", "http://[2001:0:7f00:1::]/", "http://[64:ff9b::7f00:1]/", "http://0.0.0.0:{port}/",
-    "http://[fd00:ec2::254]/", "http://127.0.0.1:{port}/to?url=http://127.0.0.2:{port}/hours",
-]  # fmt: skip
-
-
-@promise("web_search.reach")
-def test_no_page_is_opened_on_a_private_address(client: OpenAI, web: Web, script: Script, model: str) -> None:
-    urls = [url.format(port=web.site.port) for url in PRIVATE]
-    script.will(*(calls("open_page", url=url) for url in urls), says("."))
-    response = made(client, model)
-    assert {item.status for item in response.output[:-1]} == {"failed"}
-    replies = [message["content"] for message in script.last.messages if message["role"] == "tool"]
-    assert len(replies) == len(PRIVATE)
-    assert all("not on the public internet" in reply for reply in replies), replies
-    others = [
-        "file:///etc/passwd",
-        "http://0177.0.0.2/",
-        "ftp://127.0.0.1/",
-        f"http://u:p@127.0.0.1:{web.site.port}/hours",
-        "nonsense",
-    ]
-    script.will(*(calls("open_page", url=url) for url in others), says("."))
-    assert {item.status for item in made(client, model).output[:-1]} == {"failed"}
-
-
 @promise("web_search.robots", "web_search.reach")
 def test_pages_that_robots_may_not_read_and_bombs_are_left(
     client: OpenAI, web: Web, script: Script, model: str
