@@ -28,6 +28,8 @@ _CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]{2,30})""", re.IGNORECASE)
 #: What says that nobody may keep an answer, or nobody but whom it was made for.
 _NOT_KEPT = re.compile(r"\b(no-store|private)\b", re.IGNORECASE)
 _UNPACK_BYTES = 2**18
+#: Pieces between which nobody else has his turn; so many may be as small as they like, the rest must not be.
+_AT_ONCE, _PIECES, _PIECE_BYTES = 16, 10_000, 64
 _CONNECT_S = 5.0
 
 
@@ -182,18 +184,30 @@ async def _whole(url: httpx2.URL, answer: httpx2.Response, limit_bytes: int) -> 
     if declared.isdecimal() and int(declared) > limit_bytes:
         raise FetchFailed(_too_large(limit_bytes))
     encoding = answer.headers.get("content-encoding", "").strip().lower()
-    if encoding in _PLAIN:
-        pieces = answer.aiter_raw()
-    elif encoding in _COMPRESSED:
-        pieces = _unpacked(answer.aiter_raw())
-    else:
+    pieces = _paced(answer.aiter_raw(), limit_bytes)
+    if encoding in _COMPRESSED:
+        pieces = _paced(_unpacked(pieces), limit_bytes)
+    elif encoding not in _PLAIN:
         raise FetchFailed("is compressed in a way that was not asked for.")
     content = bytearray()
     async for piece in pieces:
         content += piece
-        if len(content) > limit_bytes:
-            raise FetchFailed(_too_large(limit_bytes))
     return _found(url, answer.headers, bytes(content))
+
+
+async def _paced(pieces: AsyncIterator[bytes], limit_bytes: int) -> AsyncIterator[bytes]:
+    """The pieces, and others have their turn between them: thousands of them may be here at once."""
+    count = size_bytes = 0
+    async for piece in pieces:
+        count += 1
+        size_bytes += len(piece)
+        if size_bytes > limit_bytes:
+            raise FetchFailed(_too_large(limit_bytes))
+        if count > _PIECES and size_bytes < count * _PIECE_BYTES:
+            raise FetchFailed("comes in pieces that are too small.")
+        if count % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+        yield piece
 
 
 def _found(url: httpx2.URL, headers: httpx2.Headers, content: bytes) -> Fetched:
@@ -222,6 +236,8 @@ async def _unpacked(packed: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             while piece and not unpacker.eof:
                 yield unpacker.decompress(piece, _UNPACK_BYTES)
                 piece = unpacker.unconsumed_tail
+            if unpacker.eof:
+                break
     except zlib.error:
         raise FetchFailed("is compressed, and damaged.") from None
     if not unpacker.eof:

@@ -18,6 +18,7 @@ _TUNNELS = (IPv6Network("2002::/16"), IPv6Network("2001::/32"), IPv6Network("3ff
 #: Of the IETF and the relays of 6to4. Source: IANA, "IPv4 Special-Purpose Address Registry". The last is Azure's own
 #: service for machines that run there. Source: Microsoft, "What is IP address 168.63.129.16?".
 _SPECIAL = tuple(map(IPv4Network, ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")))
+_PORTS = 2**16
 
 
 class OutOfReach(Exception):
@@ -25,7 +26,7 @@ class OutOfReach(Exception):
 
 
 class Unresolved(Exception):
-    """The host has no address."""
+    """The host has no address, or no such port."""
 
 
 def is_public(address: str) -> bool:
@@ -90,6 +91,8 @@ class Reach:
         """
         if self.plainly_excludes(host):
             raise OutOfReach(host)
+        if not 0 <= port < _PORTS:  # else it would be known only where the connection is made, as a bug
+            raise Unresolved(host)
         try:
             addresses = list(dict.fromkeys(await self.resolve(host, port)))
         except (OSError, UnicodeError) as error:

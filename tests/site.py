@@ -51,12 +51,8 @@ class _Handler(BaseHTTPRequestHandler):
                     self._begin(302, location=query["url"])
                 case "/again":
                     self._begin(302, location=self.path)
-                case "/endless":
-                    self._begin(200)
-                    self._flood(b"x" * 65536)
-                case "/bomb":
-                    self._begin(200, content_encoding="gzip")
-                    self._flood(_bomb())
+                case "/endless" | "/bomb" | "/crumbs":
+                    self._without_end(parts.path)
                 case "/stalls":
                     self._begin(200)
                     time.sleep(20)
@@ -79,6 +75,16 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
+
+    def _without_end(self, path: str) -> None:
+        if path == "/crumbs":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            return self._flood(b"1\r\nx\r\n" * 2000)
+        if path == "/endless":
+            self._begin(200)
+            return self._flood(b"x" * 65536)
+        self._begin(200, content_encoding="gzip")
+        self._flood(_bomb())
 
     def _flood(self, block: bytes) -> None:
         for _ in range(1000):

@@ -26,7 +26,7 @@ from tests.contract import promise
 from tests.documents import Hostile
 from tests.process import Server
 from tests.reading import children, forking, readers
-from tests.site import serving
+from tests.site import gzipped, serving
 from tests.told import eventually
 from tests.upstream import Upstream
 
@@ -239,3 +239,36 @@ async def test_what_is_packed_oddly_is_not_taken(encoding: str) -> None:
         url = site.has("/a.txt", b"\x1f\x8b\x08 nothing", content_encoding=encoding)
         with pytest.raises(FetchFailed, match="compressed"):
             await Fetcher(Reach(loopback=True)).fetch(url)
+
+
+@promise("input_file.fetch_limits")
+async def test_crumbs_are_no_meal_and_hold_up_nobody() -> None:
+    turns, fetcher = 0, Fetcher(Reach(loopback=True))
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    with serving() as site:
+        waiting = asyncio.create_task(others())
+        with pytest.raises(FetchFailed, match="pieces that are too small"):
+            await fetcher.fetch(site.url("/crumbs"))
+        waiting.cancel()
+        assert turns > 600, "one for every sixteen of ten thousand pieces"
+        assert site.taken_bytes < 20_000_000
+
+
+@promise("input_file.fetch_limits")
+async def test_what_follows_a_packed_file_is_not_waited_for() -> None:
+    with serving() as site:
+        url = site.has("/a.txt", gzipped(b"a") + bytes(2_000_000), content_encoding="gzip")
+        assert (await Fetcher(Reach(loopback=True)).fetch(url, 100_000)).content == b"a"
+
+
+@promise("input_file.fetch_limits")
+@pytest.mark.parametrize("port", [2**16, 99999, 10**20])
+async def test_a_port_that_cannot_be_is_one_that_nobody_is_at(port: int) -> None:
+    with pytest.raises(FetchFailed, match="could not be reached"):
+        await Fetcher(Reach(loopback=True)).fetch(f"http://127.0.0.1:{port}/")
