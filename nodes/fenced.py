@@ -4,6 +4,11 @@ import re
 
 _END = re.compile(r"<(/?\s*(?:result|page)\b)|【(?=\d)", re.IGNORECASE)
 _UNSHOWN = re.compile(r"[\x00-\x1f<>\"【】]+")
+#: What a person does not see and a model reads: tags and variation selectors that spell words, characters without
+#: width, and what turns the direction of writing.
+_INVISIBLE = re.compile(
+    "[\u200b\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\U000e0000-\U000e007f\U000e0100-\U000e01ef]"
+)
 _TITLE_CHARS, _URL_CHARS = 200, 2000
 
 
@@ -13,13 +18,13 @@ def data(tags: str) -> str:
 
 
 def safe(text: str) -> str:
-    """Nothing in it looks like the end of what holds it, or like a mark."""
-    return _END.sub(lambda found: f"<\\{found[1]}" if found[1] else "[", text)
+    """Nothing in it looks like the end of what holds it, or like a mark, or is there for models alone."""
+    return _END.sub(lambda found: f"<\\{found[1]}" if found[1] else "[", _INVISIBLE.sub("", text))
 
 
 def plain(text: str) -> str:
     """On one line, and unable to end an attribute."""
-    return _UNSHOWN.sub(" ", text)[:_URL_CHARS].strip()
+    return _INVISIBLE.sub("", _UNSHOWN.sub(" ", text))[:_URL_CHARS].strip()
 
 
 def titled(title: str) -> str:
