@@ -10,7 +10,7 @@ It is written into the entries of the conversation, so that a process that goes 
 a reference know it, too. Of a history that the client keeps itself nobody knows who said what: see `_is_brought`.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, cast
 
@@ -23,6 +23,9 @@ from graph.state import Entry, Item
 Untrusted = Literal["allow", "ask"]
 #: What a client brings that tells of the web, of a screen, or of a conversation nobody has here.
 _TELLING = frozenset({"web_search_call", "computer_call_output", "compaction"})
+_SHELL, _CODE = ("shell", "shell"), ("code_interpreter", "code_interpreter")
+#: `server_label` and name of a tool → whether strangers speak in its replies.
+_Known = Mapping[tuple[str, str], bool]
 
 
 def marked(entries: Sequence[Entry], function: Function | None) -> list[Entry]:
@@ -36,22 +39,28 @@ def wary(guard: Guard, entries: Iterable[Entry], functions: Iterable[Function]) 
     """The guard for the next turn of a model that has been told `entries`."""
     if guard.untrusted == "allow":
         return guard
-    trusted = {function.origin for function in functions if not function.untrusted}
-    return replace(guard, wary=True) if any(_is_untrusted(entry, trusted) for entry in entries) else guard
+    known = {function.origin: function.untrusted for function in functions}
+    return replace(guard, wary=True) if any(_is_untrusted(entry, known) for entry in entries) else guard
 
 
-def _is_untrusted(entry: Entry, trusted: Collection[tuple[str, str]]) -> bool:
+def _is_untrusted(entry: Entry, known: _Known) -> bool:
     if "at" in entry or "call" in entry:
         return bool(entry.get("untrusted"))
-    return _is_brought(entry["item"], trusted)
+    return _is_brought(entry["item"], known)
 
 
-def _is_brought(item: Item, trusted: Collection[tuple[str, str]]) -> bool:
-    """Whether an item of the client's own tells what strangers say. Of calls of MCP servers that is known by the tools
-    there are now; what its own functions said, and files it has uploaded, a client answers for."""
-    if item["type"] == "mcp_call":
-        return (item["server_label"], item["name"]) not in trusted
-    return item["type"] in _TELLING or any(_is_fetched(part) for part in _parts(item))
+def _is_brought(item: Item, known: _Known) -> bool:
+    """Whether an item of the client's own tells what strangers say. Of calls that were made here that is known by the
+    tools there are now; what its own functions and shells said, and files it has uploaded, a client answers for."""
+    match item["type"]:
+        case "mcp_call":
+            return known.get((item["server_label"], item["name"]), True)
+        case "code_interpreter_call":
+            return known.get(_CODE, True)
+        case "shell_call_output":
+            return known.get(_SHELL, False)
+        case kind:
+            return kind in _TELLING or any(_is_fetched(part) for part in _parts(item))
 
 
 def _parts(item: Item) -> Iterable[Json]:

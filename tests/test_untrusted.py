@@ -3,12 +3,16 @@
 import base64
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from openai import OpenAI
 
+from graph.policy import Guard
+from graph.untrusted import wary
 from tests import mcp_servers
 from tests.conftest import check_log
 from tests.contract import promise
@@ -182,17 +186,19 @@ def test_what_was_read_before_counts_in_later_responses(
 
 
 @promise("untrusted.kept")
-@pytest.mark.parametrize("reading", ["page", "server"])
+@pytest.mark.parametrize("reading", ["page", "sealed page", "server"])
 def test_a_history_that_the_client_keeps_is_no_way_round(
     client: OpenAI, script: Script, site: Site, fast: mcp_servers.Server, reading: str
 ) -> None:
-    read = calls("open_page", url=site.url("/dogs")) if reading == "page" else calls("fast_tool", text=ORDER)
+    read = calls("fast_tool", text=ORDER) if reading == "server" else calls("open_page", url=site.url("/dogs"))
+    sealed: Json = {"include": ["reasoning.encrypted_content"]} if reading == "sealed page" else {}
     script.will(read, says("Fine dogs."), calls("both", text="all"))
     given: list[Any] = [{"role": "user", "content": "Tell me of dogs."}]
-    first = asks(client, script, SEARCH, fast.tool(), input=given, store=False)
+    first = asks(client, script, SEARCH, fast.tool(), input=given, store=False, **sealed)
     given += [item.to_dict() for item in first.output] + [{"role": "user", "content": "Thanks."}]
     later = asks(client, script, fast.tool(), input=given, store=False)
     assert types(later)[-1] == "mcp_approval_request"
+    assert (ORDER in str(script.last.messages)) == (reading != "page")
 
 
 @promise("untrusted.kept")
@@ -251,3 +257,54 @@ def test_code_that_is_to_run_waits_like_any_call(client: OpenAI, script: Script,
     asked = asks(client, script, SEARCH, CODE)
     assert types(asked)[-1] == "mcp_approval_request"
     assert asked.output[-1].server_label == "code_interpreter"
+
+
+# ---------------------------------------------------------------- what counts, on its own
+
+
+@dataclass
+class Tool:
+    """As much of a function as is looked at."""
+
+    origin: tuple[str, str]
+    untrusted: bool
+    repeatable: bool = False
+
+
+MCP: Json = {"type": "mcp_call", "server_label": "s", "name": "t"}
+RAN: Json = {"type": "code_interpreter_call"}
+SHELL: Json = {"type": "shell_call_output", "output": [{"stdout": "x"}]}
+ORIGINS = [("s", "t"), ("code_interpreter", "code_interpreter"), ("shell", "shell")]
+#: An entry, and whether it counts: without such a tool, with one that is trusted, with one that is not.
+COUNTING: list[tuple[Json, str]] = [
+    ({"item": MCP}, "yes no yes"),
+    ({"item": RAN}, "yes no yes"),
+    ({"item": SHELL}, "no no yes"),
+    ({"item": MCP, "at": 1, "call": {}, "reply": ""}, "no no no"),
+    ({"item": MCP, "call": {}, "reply": "", "untrusted": True}, "yes yes yes"),
+    ({"item": {"type": "web_search_call"}}, "yes yes yes"),
+    ({"item": {"type": "web_search_call"}, "call": {}, "reply": "", "untrusted": True}, "yes yes yes"),
+    ({"item": {"type": "compaction"}}, "yes yes yes"),
+    ({"item": {"type": "compaction"}, "at": 1}, "no no no"),
+    ({"item": {"type": "file_search_call", "results": [{"text": "x"}]}}, "no no no"),
+    ({"item": {"type": "function_call_output", "output": "x"}}, "no no no"),
+    ({"item": {"type": "function_call_output", "output": [{"file_url": "https://a.test/"}]}}, "yes yes yes"),
+    ({"item": {"type": "message", "role": "user", "content": [{"file_id": "file-1"}, {"text": "x"}]}}, "no no no"),
+    ({"item": {"type": "message", "role": "user", "content": [{"image_url": "data:image/png;base64,"}]}}, "no no no"),
+]  # fmt: skip
+
+
+@promise("untrusted.kept", "untrusted.spared")
+@pytest.mark.parametrize(("entry", "counts"), COUNTING)
+def test_what_counts_as_a_strangers_text(entry: Any, counts: str) -> None:
+    known: list[list[Any]] = [[], *([Tool(origin, untrusted) for origin in ORIGINS] for untrusted in (False, True))]
+    guards = [wary(Guard("me", untrusted="ask"), [entry], tools) for tools in known]
+    assert [guard.wary for guard in guards] == [word == "yes" for word in counts.split()]
+    assert not any(wary(Guard("me"), [entry], tools).wary for tools in known)
+    assert [guard.may_ask(_mild(Tool(("a", "b"), False))) for guard in guards] == [guard.wary for guard in guards]
+    assert not any(guard.may_ask(_mild(Tool(("a", "b"), False, repeatable=True))) for guard in guards)
+
+
+def _mild(tool: Tool) -> Any:
+    """One that nobody wants to be asked of."""
+    return SimpleNamespace(**vars(tool), wants_approval=False, cautious=False)
