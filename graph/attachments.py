@@ -20,6 +20,8 @@ class Attachment(NamedTuple):
     part: Json
     #: Where it stands in the request: `input[0].content[1]`.
     param: str
+    #: A screenshot that a computer of the server's has shown: that its file is gone by now is told, not refused.
+    shown: bool = False
 
 
 class Attachments(Protocol):
@@ -40,7 +42,7 @@ class NoAttachments:
 async def attached(entries: Sequence[Entry], at: str, owner: str, attachments: Attachments) -> list[Entry]:
     """The entries of an input, with what stands for their attachments; `at` is where the input is in the request."""
     found = [
-        (index, place, Attachment(part, f"{at}[{index}]{param}"))
+        (index, place, Attachment(part, f"{at}[{index}]{param}", shown=str(entry["item"].get("id")).startswith("cuo_")))
         for index, entry in enumerate(entries)
         if "told" not in entry  # as those that were stored before have it
         for place, param, part in _parts(entry["item"])

@@ -47,7 +47,9 @@ def reply_of(item: Item) -> str | list[Json]:
         case "apply_patch_call_output":
             return f"{item['status']}. {item.get('output') or ''}".strip()
         case "computer_call_output":
-            return [_part({"type": "input_image", "image_url": item["output"]["image_url"]})]
+            shown: Json = item["output"]
+            gone = shown["type"] == "input_text"
+            return [_part(shown if gone else {"type": "input_image", "image_url": shown["image_url"]})]
         case _:
             names = ", ".join(name for tool in item.get("tools") or () for name in _names(tool))
             return f"These tools can be called now: {names or 'none'}."

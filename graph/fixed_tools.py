@@ -192,7 +192,8 @@ class ComputerTool:
     @staticmethod
     def replay(item: Json) -> ChatCall:
         actions: Any = item.get("actions") or [item.get("action")]
-        return ChatCall(item["call_id"], "computer", orjson.dumps({"actions": actions}).decode())
+        opened = {"url": item["url"]} if item.get("url") else {}  # of a browser of ours
+        return ChatCall(item["call_id"], "computer", orjson.dumps({**opened, "actions": actions}).decode())
 
 
 class ToolSearchTool:

@@ -199,10 +199,11 @@ def test_the_connector_asks_as_mcp_does_and_a_browser_when_told(ann: OpenAI, scr
 
 
 @promise("browser.approvals")
-def test_a_rule_of_the_operators_holds_for_both_ways(ann: OpenAI, script: Script, site: Site) -> None:
-    for tool in (BROWSER, connector(label="anything")):
+def test_a_rule_of_the_operators_holds_for_all_ways(ann: OpenAI, script: Script, site: Site) -> None:
+    computer = {"type": "computer", "executor": "server"}
+    for tool in (BROWSER, connector(label="anything"), computer):
         before = site.asked["/guarded"]
-        script.will(goes(site.url("/guarded")))
+        script.will(calls("computer", url=site.url("/guarded")) if tool is computer else goes(site.url("/guarded")))
         waits = ann.responses.create(model=script.model, input="Go.", tools=[tool])
         assert (len(requests_of(waits)), steps(waits)) == (1, [])
         assert site.asked["/guarded"] == before

@@ -50,6 +50,10 @@ class Tab(Protocol):
         """Bring another to the front."""
         ...
 
+    async def settled(self) -> None:
+        """What was set off last has come, or has had its time."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Act:

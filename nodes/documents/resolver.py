@@ -96,7 +96,12 @@ class Resolver:
         if part.get("type") != "input_file":
             if (url := part.get("image_url")) and (url.startswith("data:") or self._telling.image_urls == "pass"):
                 return None
-            return await _image(given, await self._sources.of(owner, given, allowance))
+            try:
+                return await _image(given, await self._sources.of(owner, given, allowance))
+            except RequestError as error:
+                if given.shown and error.code == "file_not_found":
+                    return {"type": "input_text", "text": "[This screenshot is not kept any more.]"}
+                raise
         if self._telling.files == "pass":
             if part.get("file_data"):
                 return None

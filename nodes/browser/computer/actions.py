@@ -4,8 +4,8 @@ Source: openai.types.responses.ComputerAction.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from graph.errors import Json, ToolFailed
@@ -32,12 +32,13 @@ _KEYS = {
 
 async def done(page: "Page", action: Json) -> None:
     """Raises `ToolFailed`, and what Playwright raises."""
-    kind = action.get("type")
+    given = {name: value for name, value in action.items() if value is not None}
+    kind = given.get("type")
     act = _ACTIONS.get(kind) if isinstance(kind, str) else None
     if act is None:
         raise ToolFailed(f"There is no action {str(kind)[:50]!r}; {', '.join(_ACTIONS)} are.")
-    async with _held(page, action if kind != "keypress" else {}):
-        await act(page, action)
+    async with _held(page, _keys(given)):
+        await act(page, given)
 
 
 async def _click(page: "Page", action: Json) -> None:
@@ -75,7 +76,9 @@ async def _drag(page: "Page", action: Json) -> None:
 
 
 async def _keypress(page: "Page", action: Json) -> None:
-    await page.keyboard.press("+".join(_keys(action)) or _nothing("keys"))
+    """All of them are down by now."""
+    if not _keys(action):
+        raise ToolFailed("`keys` must not be empty.")
 
 
 async def _type(page: "Page", action: Json) -> None:
@@ -83,7 +86,7 @@ async def _type(page: "Page", action: Json) -> None:
 
 
 async def _scroll(page: "Page", action: Json) -> None:
-    if action.get("x") is not None and action.get("y") is not None:
+    if "x" in action and "y" in action:
         await page.mouse.move(*_point(page, action))
     await page.mouse.wheel(number(action, "scroll_x", 0, _SCROLL_PX), number(action, "scroll_y", 0, _SCROLL_PX))
 
@@ -110,16 +113,18 @@ _ACTIONS: "Mapping[str, Callable[[Page, Json], Awaitable[None]]]" = {
 
 
 @asynccontextmanager
-async def _held(page: "Page", action: Json) -> AsyncGenerator[None]:
-    """Keys that are held meanwhile."""
-    keys = _keys(action)
-    for key in keys:
-        await page.keyboard.down(key)
+async def _held(page: "Page", keys: Sequence[str]) -> AsyncGenerator[None]:
+    """Keys that are down meanwhile: none stays so, also when one of them does not exist."""
+    from playwright.async_api import Error
+
     try:
+        for key in keys:
+            await page.keyboard.down(key)
         yield
     finally:
         for key in reversed(keys):
-            await page.keyboard.up(key)
+            with suppress(Error):
+                await page.keyboard.up(key)
 
 
 def _keys(action: Json) -> list[str]:
@@ -143,7 +148,3 @@ def _point(page: "Page", given: Any) -> tuple[float, float]:
     if not (0 <= x < width and 0 <= y < height):
         raise ToolFailed(f"`x` and `y` must be on the screen, which is {width}x{height}.")
     return x, y
-
-
-def _nothing(name: str) -> str:
-    raise ToolFailed(f"`{name}` must not be empty.")

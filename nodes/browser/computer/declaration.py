@@ -18,7 +18,7 @@ class Screen(NamedTuple):
 
 def checked(tool: Json, param: str) -> Json:
     """The declaration as it is echoed. Raises `RequestError` at or below `param`."""
-    if tool["type"] == PREVIEW and tool.get("environment") != "browser":
+    if tool.get("environment") != "browser" and (tool["type"] == PREVIEW or tool.get("environment") is not None):
         where = f"{param}.environment"
         message = f"Invalid value: {str(tool.get('environment'))[:50]!r}. What the server executes is 'browser'."
         raise RequestError(message, param=where, code="invalid_value")
