@@ -16,7 +16,7 @@ MISSING = (
     "No Chromium was found: install one (`apt-get install chromium`, or `playwright install chromium`), or name it in "
     "the setting `browser_chromium`."
 )
-NO_PLAYWRIGHT = "Browsers need Playwright: install `graphnexus[browser]`."
+NO_PLAYWRIGHT = "Browsers need Playwright: install the extra `browser` (`uv sync --extra browser`)."
 
 
 def problem(named: Path | None) -> str | None:
