@@ -40,7 +40,7 @@ HOSTS = [
 ODD = [
     f"http://{ALLOWED}@127.0.0.2:{{port}}/secret", f"http://127.0.0.2:{{port}}\\@{ALLOWED}:{{port}}/secret",
     f"http://{ALLOWED}:{{port}}\\@127.0.0.2:{{port}}/secret", "http://%3127.0.0.2:{port}/secret",
-    "http://127.0.0.2:{port}#@nowhere.invalid/secret", "http://[::1%25lo]:{port}/secret", "http://127.0.0.2:0/secret",
+    "http://127.0.0.2:{port}#@nowhere.invalid/secret", "http://[::1%25lo]:{port}/secret", "http://127.0.0.2:0/secret", f"http://{ALLOWED}:99999/secret",
     "http://1.1.1.1.127.0.0.2:{port}/secret", "file:///etc/passwd", "ftp://127.0.0.2:{port}/secret", "http:///secret",
     "gopher://127.0.0.2:{port}/_GET%20/secret", "http://nowhere.invalid/secret", "nonsense",
 ]  # fmt: skip
