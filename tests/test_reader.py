@@ -56,7 +56,7 @@ def tree(at: Path, evil: str) -> Path:
 
 def confined(documents: Path, deeds: list[str]) -> Json:
     """What could be done by a parser."""
-    order = {"format": "evil", "chars": 9999, "memory_bytes": 256 << 20, "seconds": 10}
+    order = {"format": "evil", "charset": "", "chars": 9999, "memory_bytes": 256 << 20, "seconds": 10}
     said = said_of(documents / "reading.py", order, json.dumps(deeds).encode())
     return json.loads(said["pages"][0][1])
 
