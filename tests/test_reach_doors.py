@@ -40,7 +40,8 @@ HOSTS = [
 ODD = [
     f"http://{ALLOWED}@127.0.0.2:{{port}}/secret", f"http://127.0.0.2:{{port}}\\@{ALLOWED}:{{port}}/secret",
     f"http://{ALLOWED}:{{port}}\\@127.0.0.2:{{port}}/secret", "http://%3127.0.0.2:{port}/secret",
-    "http://127.0.0.2:{port}#@nowhere.invalid/secret", "http://[::1%25lo]:{port}/secret", "http://127.0.0.2:0/secret", f"http://{ALLOWED}:99999/secret",
+    "http://127.0.0.2:{port}#@nowhere.invalid/secret", "http://[::1%25lo]:{port}/secret", "http://127.0.0.2:0/secret",
+    f"http://{ALLOWED}:99999/secret",
     "http://1.1.1.1.127.0.0.2:{port}/secret", "file:///etc/passwd", "ftp://127.0.0.2:{port}/secret", "http:///secret",
     "gopher://127.0.0.2:{port}/_GET%20/secret", "http://nowhere.invalid/secret", "nonsense",
 ]  # fmt: skip
@@ -162,3 +163,13 @@ def test_no_door_leads_to_an_address_that_is_not_on_the_internet(
     told = dict(zip(odd, DOORS[door](house, odd), strict=True))
     assert {url: said for url, said in told.items() if not said or "Secret." in said} == {}
     assert not site.asked["/secret"]
+
+
+@promise("input_file.fetch_limits", "web_search.unharmed")
+@pytest.mark.parametrize("door", ["open_page", "file_url", "image_url"])
+def test_a_bomb_stops_at_the_cap(ours: Server, site: Site, script: Script, door: str) -> None:
+    """A browser ends that unpacks one: it needs more memory than there is for it."""
+    site.taken_bytes = 0
+    (said,) = DOORS[door](House(ours, site, script), [site.url("/bomb", ALLOWED)])
+    assert "is larger than" in said
+    assert site.taken_bytes < 32 * 2**20  # so much fits into the buffers between
