@@ -1,5 +1,6 @@
 """What a parser that a document has taken over could do: with what it is given, nothing."""
 
+import ctypes
 import json
 import os
 import shutil
@@ -32,6 +33,14 @@ def environment(): assert "PATH" in os.environ
 def grows(): assert len(bytearray(400 << 20))
 def starts(): os.execv("/bin/true", ["true"]) if os.fork() == 0 else os.wait()
 
+def signals(): os.kill(os.getppid(), 0)
+def inherits():
+    for fd in range(3, 64):
+        try: os.fstat(fd)
+        except OSError: continue
+        return
+    raise OSError
+
 def tried(name):
     try:
         globals()[name]()
@@ -43,6 +52,8 @@ def pages(content):
     names = json.loads(content)
     yield ("", json.dumps(dict((name, tried(name)) for name in names)))
 """
+#: The call that tells the version of Landlock's interface, and the one from which on it keeps signals in.
+_LANDLOCK, _KEEPS_SIGNALS_IN = 444, 6
 DEEDS = ["reads", "lists", "writes", "removes", "connects", "environment", "grows"]
 
 
@@ -87,6 +98,14 @@ def test_a_parser_that_is_taken_over_can_do_nothing(tmp_path: Path) -> None:
     assert "done" not in could.values(), could
     assert could["grows"] == "MemoryError"
     assert set(else_could.values()) == {"done"}, else_could
+
+
+@promise("input_file.confined")
+def test_it_has_nothing_of_the_process_that_has_forked_it(tmp_path: Path) -> None:
+    could = confined(tree(tmp_path, EVIL.replace("{port}", "1")), ["inherits", "signals"])
+    assert could["inherits"] == "OSError"
+    if ctypes.CDLL(None).syscall(_LANDLOCK, None, 0, 1) >= _KEEPS_SIGNALS_IN:
+        assert could["signals"] == "PermissionError"
 
 
 @promise("input_file.confined")
