@@ -3,6 +3,7 @@
 import base64
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -62,19 +63,23 @@ def fast() -> Iterator[mcp_servers.Server]:
         yield server
 
 
+@contextmanager
 def serve(upstream: Upstream, where: Path, tables: str, **environment: str) -> Iterator[Server]:
     (where / "graphnexus.toml").write_text(tables)
     hosts = {f"GRAPHNEXUS_{part}_ALLOWED_HOSTS": "127.0.0.1" for part in ("WEB_SEARCH", "BROWSER")}
     ours = Server(where, upstream.url, "--config", str(where / "graphnexus.toml"), **hosts, **environment).start()
-    yield ours
-    ours.stop()
+    try:
+        yield ours
+    finally:
+        ours.stop()
     check_log(ours.log())
 
 
 @pytest.fixture(scope="module")
 def asking(upstream: Upstream, fast: mcp_servers.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     where, tables = tmp_path_factory.mktemp("asking"), TABLES.format(url=fast.url)
-    yield from serve(upstream, where, tables, GRAPHNEXUS_UNTRUSTED_TEXT="ask")
+    with serve(upstream, where, tables, GRAPHNEXUS_UNTRUSTED_TEXT="ask") as ours:
+        yield ours
 
 
 @pytest.fixture
@@ -168,9 +173,8 @@ def test_without_the_setting_the_order_is_carried_out(
 ) -> None:
     script.will(calls("open_page", url=site.url("/dogs")), obeys, says("Done."))
     before = made(fast)
-    for ours in serve(upstream, tmp_path, ""):
-        with OpenAI(base_url=ours.url, api_key="any", max_retries=0) as client:
-            assert types(asks(client, script, SEARCH, fast.tool()))[-2:] == ["mcp_call", "message"]
+    with serve(upstream, tmp_path, "") as ours, OpenAI(base_url=ours.url, api_key="any", max_retries=0) as client:
+        assert types(asks(client, script, SEARCH, fast.tool()))[-2:] == ["mcp_call", "message"]
     assert made(fast) == before + 1
 
 
