@@ -59,6 +59,8 @@ class Chat:
     #: Requests to approve a call, and those of them that were approved.
     asked: set[str] = field(default_factory=set[str])
     approved: set[str] = field(default_factory=set[str])
+    #: Calls made upon an approval, which stand where they were asked for → the requests.
+    asked_as: dict[str, str] = field(default_factory=dict[str, str])
     deferred: list[Json] = field(default_factory=list[Json])
     #: Searches for tools that ran on a server: their outputs follow in the same order and name no call.
     searches: list[str] = field(default_factory=list[str])
@@ -193,9 +195,11 @@ class Chat:
     def _called(self, item: Item) -> None:
         if item.get("status") == "incomplete":
             return
+        call = REPLAY[item["type"]](item)
         call_id: str = item.get("approval_request_id") or ""
-        if call_id not in self.awaiting:
-            call = REPLAY[item["type"]](item)
+        if call_id in self.awaiting:
+            self.asked_as[call.call_id] = call_id
+        else:
             self._call(call, None)
             self.awaiting.add(call_id := call.call_id)
         if item["type"] == "tool_search_call" and not item.get("call_id"):
@@ -214,6 +218,7 @@ class Chat:
         call_id: str = item.get("call_id") or item.get("id") or ""
         if item["type"] == "tool_search_output" and not item.get("call_id"):
             call_id = self.searches.pop(0) if self.searches else ""
+        call_id = self.asked_as.get(call_id, call_id)
         if call_id not in self.awaiting:
             if item["type"] == "tool_search_output":
                 return

@@ -10,6 +10,7 @@ import pytest
 from openai import OpenAI
 from PIL import Image
 
+from tests.conftest import StartServer
 from tests.contract import promise
 from tests.process import Server
 from tests.site import Site, serving
@@ -217,6 +218,34 @@ def test_the_page_that_was_opened_is_in_the_clients_history(
     (call,) = (call for message in script.last.body["messages"] for call in message.get("tool_calls") or ())
     arguments = json.loads(call["function"]["arguments"])
     assert arguments == {"url": site.url("/lab"), "actions": [{"type": "screenshot"}]}
+
+
+@promise("computer.continued")
+def test_calls_that_were_approved_go_on_from_a_clients_history(
+    client: OpenAI, start_server: StartServer, script: Script, site: Site
+) -> None:
+    ours = start_server(
+        GRAPHNEXUS_BROWSER_ALLOWED_HOSTS="127.0.0.1", GRAPHNEXUS_BROWSER_SCREENSHOTS="false",
+        GRAPHNEXUS_UNTRUSTED_TEXT="ask",
+    )  # fmt: skip
+    lab, press = {"actions": [keys("F8")], "url": site.url("/lab")}, {"actions": [keys("F9")]}
+    client = client.with_options(base_url=ours.url)
+    script.will(calls("computer", lab), calls("computer", press))
+    waits: Any = client.responses.create(model=script.model, input="Go.", tools=[SCREEN])
+    assert [item.type for item in waits.output] == ["computer_call", "computer_call_output", "mcp_approval_request"]
+    assert waits.output[1].output.image_url.startswith("data:image/jpeg;base64,")
+    yes: Any = {"type": "mcp_approval_response", "approval_request_id": waits.output[2].id, "approve": True}
+    script.will(says("Done."))
+    made = client.responses.create(model=script.model, input=[yes], tools=[SCREEN], previous_response_id=waits.id)
+    assert "_F8 _F9" in told(script)
+    kept = [item.to_dict() for item in (*waits.output, *made.output)]
+    history: Any = [*kept[:3], yes, *kept[3:], {"role": "user", "content": "On."}]
+    script.will(says("On."))
+    client.responses.create(model=script.model, input=history, tools=[SCREEN], store=False)
+    asked = [call for message in script.last.body["messages"] for call in message.get("tool_calls") or ()]
+    assert [json.loads(call["function"]["arguments"]) for call in asked] == [lab, press]
+    told_of = [message["tool_call_id"] for message in script.last.body["messages"] if message["role"] == "tool"]
+    assert told_of == [call["id"] for call in asked]
 
 
 @promise("computer.declared")
