@@ -2,7 +2,7 @@
 
 import base64
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +64,7 @@ def fast() -> Iterator[mcp_servers.Server]:
 
 
 @contextmanager
-def serve(upstream: Upstream, where: Path, tables: str, **environment: str) -> Iterator[Server]:
+def serve(upstream: Upstream, where: Path, tables: str, **environment: str) -> Generator[Server]:
     (where / "graphnexus.toml").write_text(tables)
     hosts = {f"GRAPHNEXUS_{part}_ALLOWED_HOSTS": "127.0.0.1" for part in ("WEB_SEARCH", "BROWSER")}
     ours = Server(where, upstream.url, "--config", str(where / "graphnexus.toml"), **hosts, **environment).start()
