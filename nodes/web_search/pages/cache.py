@@ -1,5 +1,6 @@
 """Pages that were read before: the latest in memory, more of them on disk."""
 
+import asyncio
 import time
 from collections import OrderedDict
 
@@ -16,6 +17,8 @@ class Cache:
         self._latest = _Latest(limit_chars)
         self._ttl_s = ttl_s
         self._disk = disk
+        #: What is being written to disk, for which no reader waits.
+        self._writing = set[asyncio.Task[None]]()
 
     def is_fresh(self, kept: Kept) -> bool:
         return abs(time.time() - kept.fetched) <= self._ttl_s
@@ -29,14 +32,17 @@ class Cache:
                 self._latest.put(url, kept := ondisk)
         return kept
 
-    async def put(self, url: str, page: Webpage, version: Version, *, disk: bool) -> None:
+    def put(self, url: str, page: Webpage, version: Version, *, disk: bool) -> None:
         """Fetched just now. `disk`: whether anything may be written down."""
         kept = Kept(page, time.time(), version)
         self._latest.put(url, kept)
         if disk and self._disk:
-            await self._disk.put(url, kept)
+            writing = asyncio.create_task(self._disk.put(url, kept))
+            self._writing.add(writing)
+            writing.add_done_callback(self._writing.discard)
 
     async def close(self) -> None:
+        await asyncio.gather(*self._writing)
         if self._disk:
             await self._disk.close()
 

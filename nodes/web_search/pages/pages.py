@@ -77,7 +77,7 @@ class Pages:
             raise ToolFailed(f"The page cannot be opened: it {failed.reason}") from None
         except Unreadable as unreadable:
             raise ToolFailed(f"The page cannot be read: it {unreadable.reason}") from None
-        await self._cache.put(url, page, version, disk=wanted.stored and may_keep)
+        self._cache.put(url, page, version, disk=wanted.stored and may_keep)
         return page
 
     async def _read(self, fetched: Fetched, owner: str) -> Webpage:
