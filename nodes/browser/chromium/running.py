@@ -27,11 +27,11 @@ _START_S = 30.0
 _GOODBYE_S = 3.0
 #: For a sign of life when something has failed.
 _ANSWER_S = 5.0
-#: Nothing but the proxy is asked: not DNS, not by UDP.
+#: Nothing but the proxy is asked: not DNS, not by UDP. Chromium does not say which of these it does not know.
 _FLAGS = (
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
 )  # fmt: skip
 
 
