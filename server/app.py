@@ -3,6 +3,7 @@
 import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
@@ -24,24 +25,9 @@ from server import (
 )
 from server.http import RequestId, handle_failures
 from server.metrics import Measured, Metrics
-from server.openapi import definitions
+from server.openapi import written_out
 from server.opening import open_house
 from server.settings import Settings, shared_metrics
-from server.wire.container import CreateContainer
-from server.wire.file import CreateUpload
-from server.wire.request import AddItems, CreateConversation, CreateResponse
-from server.wire.vector_store import (
-    CreateVectorStore,
-    CreateVectorStoreBatch,
-    CreateVectorStoreFile,
-    UpdateVectorStore,
-)
-
-#: Bodies with parts of their own.
-_BODIES = (
-    CreateResponse, CreateConversation, AddItems, CreateUpload, CreateContainer, CreateVectorStore,
-    CreateVectorStoreFile, CreateVectorStoreBatch, UpdateVectorStore,
-)  # fmt: skip
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -50,8 +36,8 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, Any]]:
         async with open_house(settings, metrics) as house:
-            # What is alive now stays; collecting it over and over costs pauses of tens of milliseconds.
-            gc.collect()
+            # What is alive now stays; collecting it over and over costs pauses of tens of milliseconds. Even once costs
+            # a fifth of a second, for the few thousand objects that imports have left.
             gc.freeze()
             gc.set_threshold(50_000, 20, 20)
             yield {"house": house}
@@ -77,10 +63,8 @@ def _describe(app: FastAPI) -> None:
     """The OpenAPI document, with the bodies that are parsed by hand."""
     plain = app.openapi
 
+    @cache
     def described() -> dict[str, Any]:
-        document = plain()
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas.update(definitions(*_BODIES))
-        return document
+        return written_out(plain())
 
     app.openapi = described

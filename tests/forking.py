@@ -30,6 +30,7 @@ _LIBRARIES = (
     "h11",
     "jiter",
     "jsonschema",
+    "langchain_openai",
     "langchain_mcp_adapters.sessions",
     "langgraph.graph",
     "langgraph.pregel.main",
@@ -45,23 +46,19 @@ _LIBRARIES = (
     "sqlalchemy.dialects.postgresql",
     "sqlalchemy.dialects.sqlite",
     "standardwebhooks",
+    "tiktoken",
     "starlette.middleware.cors",
     "typer",
     "uvicorn.lifespan.on",
     "uvicorn.loops.auto",
     "uvicorn.protocols.http.auto",
     "uvicorn.protocols.websockets.auto",
+    "uvloop",
     "yaml",
 )
-#: Of ours, what keeps nothing between two starts. Metrics do: they look at the environment when they are loaded.
-_OURS = (
-    "checkpoints.postgres",
-    "graph.background",
-    "nodes",
-    "server.settings",
-    "server.wire.request",
-    "server.wire.tools",
-)
+#: Of ours: what serves. Metrics look at the environment when they are loaded, which matters in workers alone: those are
+#: not forked from here.
+_OURS = ("checkpoints.postgres", "server.app", "server.banner", "server.checkup", "server.socket")
 
 
 class Forked:

@@ -33,11 +33,14 @@ from nodes.web_search.web import SIZES, Web
 _PAGE_BYTES = 10 * 2**20
 
 
+_JSON = {"accept": "application/json"}
+
+
 class WebSearch:
     kind = KIND
     types: Sequence[str] = TYPES
 
-    def __init__(self, engines: Several, pages: Pages, documents: Documents, client: httpx2.AsyncClient) -> None:
+    def __init__(self, engines: Several, pages: Pages, documents: Documents, client: httpx2.AsyncClient | None) -> None:
         """`client` is closed with the tool."""
         self._engines = engines
         self._pages = pages
@@ -48,7 +51,9 @@ class WebSearch:
     def from_settings(cls, values: Mapping[str, Any], premises: Premises) -> Self:
         """`values` are the settings that begin with `web_search_`."""
         timeout_s = values["timeout_s"]
-        client = httpx2.AsyncClient(timeout=timeout_s, trust_env=False, headers={"accept": "application/json"})
+        # Made only where it is used: it reads certificates, which is a tenth of a start.
+        asking = set(values["engines"]) != {"ddgs"}
+        client = httpx2.AsyncClient(timeout=timeout_s, trust_env=False, headers=_JSON) if asking else None
         engines = Several([_engine(name, values, client) for name in values["engines"]], timeout_s)
         reach = Reach(allowed=values["allowed_hosts"])
         fetcher = Fetcher(reach, Extent(_PAGE_BYTES, timeout_s))
@@ -81,7 +86,8 @@ class WebSearch:
         return Web(self._engines, self._pages, wanted, size, Place.of(said["user_location"]), opening.marks, notes)
 
     async def close(self) -> None:
-        await self._client.aclose()
+        if self._client:
+            await self._client.aclose()
         await self._pages.close()
 
 
@@ -102,8 +108,8 @@ def _free(wanted: str, taken: Collection[str]) -> str:
     return name
 
 
-def _engine(name: str, values: Mapping[str, Any], client: httpx2.AsyncClient) -> Engine:
-    if name == "ddgs":
+def _engine(name: str, values: Mapping[str, Any], client: httpx2.AsyncClient | None) -> Engine:
+    if name == "ddgs" or client is None:
         return Duck(values["timeout_s"], values["ddgs_backends"])
     key: SecretStr | None = values.get(f"{name}_key")
     return Online(name, values[f"{name}_url"], key.get_secret_value() if key else "", client)
