@@ -23,7 +23,8 @@ from tests.mcp.operated import caller, named, operated
 from tests.mcp.told import told
 from tests.process import ROOT, Server, free_port
 from tests.recorder import Recorder
-from tests.upstream import Script, Upstream, calls, says, together
+from tests.told import eventually
+from tests.upstream import Ask, Script, Step, Upstream, calls, says, together
 
 Json = dict[str, Any]
 NODE = shutil.which("node") or "node"
@@ -42,8 +43,9 @@ pytestmark = pytest.mark.skipif(
 class Everything:
     """server-everything over HTTP, as a process that can be killed and started again on its port."""
 
-    def __init__(self, transport: str) -> None:
+    def __init__(self, transport: str, said: Path) -> None:
         self.transport = transport
+        self.said = said
         self.port = free_port()
         self.start()
 
@@ -52,10 +54,12 @@ class Everything:
         return f"http://127.0.0.1:{self.port}/{'sse' if self.transport == 'sse' else 'mcp'}"
 
     def start(self) -> None:
-        line = [NODE, "--import", str(HERE / "loopback.mjs"), str(EVERYTHING), self.transport]
+        preloads = [f"--import={file}" for file in (HERE / "loopback.mjs", ROOT / "tests/mcp/finished.mjs")]
+        line = [NODE, *preloads, str(EVERYTHING), self.transport]
         environment = {"PATH": os.environ["PATH"], "PORT": str(self.port)}
         quiet = subprocess.DEVNULL
-        self.process = subprocess.Popen(line, env=environment, stdin=quiet, stdout=quiet, stderr=quiet)
+        with self.said.open("ab") as said:
+            self.process = subprocess.Popen(line, env=environment, stdin=quiet, stdout=quiet, stderr=said)
         until = time.monotonic() + 20
         while not self._listens():
             assert self.process.poll() is None and time.monotonic() < until
@@ -65,21 +69,25 @@ class Everything:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
+    def taken(self) -> int:
+        """How many messages it has taken, and said so."""
+        return self.said.read_bytes().splitlines().count(b"finished")
+
     def _listens(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 @pytest.fixture(scope="module")
-def http_server() -> Iterator[Everything]:
-    server = Everything("streamableHttp")
+def http_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
+    server = Everything("streamableHttp", tmp_path_factory.mktemp("said") / "http.log")
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="module")
-def sse_server() -> Iterator[Everything]:
-    server = Everything("sse")
+def sse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
+    server = Everything("sse", tmp_path_factory.mktemp("said") / "sse.log")
     yield server
     server.stop()
 
@@ -205,11 +213,18 @@ def test_a_repository_is_looked_at(ann: OpenAI, script: Script, model: str, plac
 def test_a_server_that_goes_away_in_a_call_is_told_and_found_again(
     ann: OpenAI, script: Script, model: str, sse_server: Everything
 ) -> None:
-    script.will(calls("trigger-long-running-operation", duration=20, steps=2), says("It is gone."))
+    before = list[int]()
+
+    def call(_ask: Ask) -> Step:
+        before.append(sse_server.taken())
+        return calls("trigger-long-running-operation", duration=60, steps=2)
+
+    script.will(call, says("It is gone."))
     script.will(calls("echo", message="down"), says("Still gone."), calls("echo", message="back"), says("Done."))
     with ann.responses.stream(model=model, input="q", tools=[named("over_sse")]) as stream:
         for event in stream:
             if event.type == "response.mcp_call_arguments.done":
+                eventually(lambda: 1 / (sse_server.taken() - before[0]), ZeroDivisionError)  # else it is not reached
                 sse_server.stop()
         response = stream.get_final_response()
     assert told(script) == ["The connection to the MCP server was lost."]
