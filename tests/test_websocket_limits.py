@@ -70,11 +70,11 @@ def closed(talk: Talk) -> int:
 
 
 def refused(server: Server, **headers: str) -> tuple[int, Json]:
-    """Status and error of a handshake that is refused; it takes milliseconds."""
+    """Status and error of a handshake that is refused; no time limit of either side ends it."""
     began = time.perf_counter()
     with pytest.raises(InvalidStatus) as answer, talking(server, **headers):
         pass
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 5
     response = answer.value.response
     assert response.headers["x-request-id"].startswith("req_")
     assert response.headers["content-type"] == "application/json"
