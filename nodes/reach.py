@@ -5,7 +5,9 @@ Whatever fetches a URL that a request, a page or a model names asks here first, 
 
 import asyncio
 import socket
+import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -19,6 +21,7 @@ _TUNNELS = (IPv6Network("2002::/16"), IPv6Network("2001::/32"), IPv6Network("3ff
 #: service for machines that run there. Source: Microsoft, "What is IP address 168.63.129.16?".
 _SPECIAL = tuple(map(IPv4Network, ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")))
 _PORTS = 2**16
+_ASKING, _ASKED_AT_ONCE = "asks for a name", 128
 
 
 class OutOfReach(Exception):
@@ -47,8 +50,38 @@ def _carried(ip: IPv6Address) -> IPv4Address | None:
 
 
 async def _resolved(host: str, port: int) -> list[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(entry[4][0]) for entry in found]
+    """Raises `OSError`, also when very many names are being asked for.
+
+    The loop asks for two names at once, and a stranger's name server may leave it waiting with each for ten seconds and
+    more: the model server's name would have to wait behind them. So these are asked for beside the loop, each alone.
+    """
+    if sum(thread.name == _ASKING for thread in threading.enumerate()) >= _ASKED_AT_ONCE:
+        raise OSError("too many names are asked for")
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[list[str]] = loop.create_future()
+    # A daemon: the process does not wait for it when it ends.
+    threading.Thread(target=_ask, args=(host, port, answer, loop), name=_ASKING, daemon=True).start()
+    return await answer
+
+
+def _ask(host: str, port: int, answer: "asyncio.Future[list[str]]", loop: asyncio.AbstractEventLoop) -> None:
+    found: list[str] = []
+    failed: Exception | None = None
+    try:
+        found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    except (OSError, ValueError) as error:
+        failed = error
+    with suppress(RuntimeError):  # the loop has ended meanwhile
+        loop.call_soon_threadsafe(_settle, answer, found, failed)
+
+
+def _settle(answer: "asyncio.Future[list[str]]", found: list[str], failed: Exception | None) -> None:
+    if answer.done():  # nobody waits for it any more
+        return
+    if failed:
+        answer.set_exception(failed)
+    else:
+        answer.set_result(found)
 
 
 @dataclass(frozen=True, slots=True)

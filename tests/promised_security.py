@@ -13,6 +13,7 @@ SECURITY = promises(
     ssrf.addresses              No spelling of a private address is taken from a caller, nor a name that leads to one.
     ssrf.doors                  No door leads there: pages, browsers, files, images, MCP servers, containers.
     ssrf.pinned                 The address that was checked is the one that is connected to.
+    ssrf.names                  Names that strangers name, whose servers take their time, hold up no other names.
     ssrf.allowed                The operator may name private hosts that callers may use.
     untrusted.asked             With `untrusted_text = "ask"` calls with side effects wait once strangers are read.
     untrusted.allowed           Without it they are made as always.

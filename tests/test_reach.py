@@ -1,7 +1,9 @@
 """Which hosts callers may name: every address, every name, and a name that changes its mind; see `test_reach_doors`."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
@@ -80,6 +82,22 @@ async def test_names_that_lead_nowhere_are_told_apart() -> None:
         await Reach().addresses("nowhere.invalid", 80)
     with pytest.raises(Unresolved):
         await Reach().addresses("a" * 300 + ".example", 80)
+
+
+@promise("ssrf.names")
+async def test_names_of_strangers_wait_for_nobody_and_nobody_for_them() -> None:
+    done = threading.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    busy = loop.run_in_executor(None, done.wait)
+    try:
+        async with asyncio.timeout(5):
+            assert "127.0.0.1" in await Reach(loopback=True).addresses("localhost", 80)
+            with pytest.raises(ValueError, match="null"):
+                await Reach().addresses("a\0b.example", 80)
+    finally:
+        done.set()
+        await busy
 
 
 class Fickle:
