@@ -87,12 +87,12 @@ def test_others_are_answered_at_once_while_documents_are_read(strict: Server, mo
     eventually(lambda: 1 / len(readers(strict.pid)), ZeroDivisionError)
     took = list[float]()
     with httpx2.Client() as client:
-        for _ in range(20):
+        while reading.is_alive():
             began = time.monotonic()
             assert client.get(f"{strict.origin}/health").status_code == 200
             took.append(time.monotonic() - began)
-    assert sorted(took)[10] < 0.1
-    reading.join(20)
+            time.sleep(0.02)
+    assert len(took) > 5 and sorted(took)[len(took) // 2] < 0.3
 
 
 @promise("input_file.orphans")

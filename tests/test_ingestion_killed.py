@@ -82,7 +82,7 @@ def test_a_server_that_is_asked_to_end_leaves_its_files_as_they_were(tmp_path: P
         eventually(lambda: vectors.asked[0], IndexError)
     began = time.monotonic()
     assert ours.stop() == 0
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     assert rows(ours, "SELECT status, worker, making, tries FROM vector_store_file") == [("in_progress", None, None, 0)]
     vectors.go_on.set()
     ours.start()

@@ -228,12 +228,11 @@ async def test_who_gets_no_connection_in_time_is_refused(url: str) -> None:
     async with database(url, pool=1) as ours:
         long = asyncio.wrap_future(ours.write(lambda rows: rows.execute("SELECT pg_sleep(6)").fetchone()))
         await asyncio.sleep(0.2)
-        began = time.monotonic()
         reads = [asyncio.wrap_future(ours.read(lambda rows: rows.execute("SELECT 1").fetchone())) for _ in range(8)]
         writes = [asyncio.wrap_future(ours.write(lambda rows: rows.execute("SELECT 1").fetchone())) for _ in range(8)]
         answers = await asyncio.gather(*map(prompt, [*reads, *writes]))
         assert all(isinstance(answer, StoreUnavailable) for answer in answers)
-        assert time.monotonic() - began < 4.5
+        assert not long.done()
         await long
         assert await asyncio.wrap_future(ours.write(lambda rows: rows.execute("SELECT 1").fetchone())) == (1,)
 
@@ -251,12 +250,11 @@ async def test_process_stopped_in_a_transaction_holds_nobody_up_for_long(url: st
 
         late = asyncio.wrap_future(stopped.write(stop))
         await asyncio.sleep(0.3)
-        began = time.monotonic()
         await asyncio.gather(
             store.runs.append(hold, Batch(1, [b"data: 1\n\n"])),
             store.responses.delete("local", parent.record["id"]),
         )
-        assert time.monotonic() - began < PROMPT_S - 1
+        assert not late.done()
         with pytest.raises(StoreUnavailable):
             await late
 

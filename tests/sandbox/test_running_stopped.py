@@ -231,9 +231,9 @@ async def test_command_has_its_own_streams_and_status(hand: Hand) -> None:
 async def test_command_ends_with_its_time_and_not_with_what_it_left_running(hand: Hand) -> None:
     began = time.monotonic()
     assert await hand.command("echo begun; trap '' INT TERM; sleep 60", 0.5) == ("begun\n", "", None)
-    assert await hand.command("sleep 7.77 & echo left") == ("left\n", "", 0)
-    assert time.monotonic() - began < 7
-    assert await alike(hand, "7[.]77") > 0
+    assert await hand.command("sleep 47.77 & echo left") == ("left\n", "", 0)
+    assert time.monotonic() - began < 30
+    assert await alike(hand, "47[.]77") > 0
     assert (await hand.command("exec >&- 2>&-; sleep 0.2; exit 4"))[2] == 4
     running = asyncio.create_task(hand.command("sleep 60"))
     await asyncio.sleep(0.1)
