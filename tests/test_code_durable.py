@@ -1,5 +1,6 @@
 """What becomes of code that runs when the server is killed."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ from tests.test_code_interpreter import PYTHON, python, told
 from tests.told import ended, eventually
 from tests.upstream import Script, says
 
-#: A program that runs as long as nobody ends it, and that no other test starts.
-MARK = "86399.25"
+#: A program that runs as long as nobody ends it, and that no other test starts, nor another run of the tests.
+MARK = f"86399.{os.getpid()}"
 SLOW = f"""\
 import subprocess
 ours = open('/mnt/data/half.bin', 'wb')
