@@ -9,7 +9,7 @@ import logging
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ _PIECE_BYTES = 1 << 19
 _LIFE_S = 30 * 60
 _ASK_S, _END_S = 60.0, 10.0
 #: A call at once after one that was cancelled is lost.
-_PAUSE_S, _PROBE_S, _PROBES = 0.2, 2.0, 3
+_PAUSE_S, _PROBE_S = 0.2, 2.0
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -226,18 +226,17 @@ class _Remote:
             self._context = await self._remote.create_code_context(cwd=self._files, language="python")
 
     async def _settled(self) -> bool:
-        """Whether the code has heeded the interrupt; if not, it is left behind with its variables. Asked several times:
-        the first question behind an interrupt may be one that is never answered."""
-        for _ in range(_PROBES):
-            await asyncio.sleep(_PAUSE_S)
-            with suppress(TimeoutError):
-                async with self._used(), asyncio.timeout(_PROBE_S):
-                    await self._remote.run_code("0", context=self._context, timeout=0)
-                    return True
-        async with self._used():
-            await self._remote.remove_code_context(self._context or "")
-        await self._new_context()
-        return False
+        """Whether the code has heeded the interrupt; if not, it is left behind with its variables."""
+        await asyncio.sleep(_PAUSE_S)
+        try:
+            async with self._used(), asyncio.timeout(_PROBE_S):
+                await self._remote.run_code("0", context=self._context, timeout=0)
+        except TimeoutError:
+            async with self._used():
+                await self._remote.remove_code_context(self._context or "")
+            await self._new_context()
+            return False
+        return True
 
     async def _write(self, path: str, offset: int, piece: bytes, last: bool) -> list[int]:
         end = await self._ask("write", _checked(path), offset, base64.b64encode(piece).decode(), last)

@@ -18,7 +18,8 @@ from starlette.routing import Route
 
 #: A Python that keeps its variables; each line it reads is a cell.
 KERNEL = """
-import ast, base64, contextlib, io, json, sys, traceback
+import ast, base64, contextlib, io, json, signal, sys, traceback
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what a shell has started in the background
 real, there = sys.stdout, {"__name__": "__main__"}
 def say(**told):
     real.write(json.dumps(told) + "\\n"); real.flush()
