@@ -90,6 +90,7 @@ class AppendOnlySaver(BaseCheckpointSaver[str]):
             with hold.step():
                 self._remember(await asyncio.wrap_future(self._database.write(work)))
             hold.entered = True
+        hold.reached(checkpoint["id"])
         self._feed.tell(hold.lease.response_id)
         return _config(at)
 

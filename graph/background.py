@@ -223,9 +223,15 @@ class Background:
         run = await self._runner.open(running.ask, running.emitter, running.id)
         run.created_at = state["response"]["created_at"]
         run.legacy = replace(run.legacy, started=claimed.started)
-        run.note_call = lambda item_id: self._archive.start_call(hold, item_id)
+        hold.reached(saved.config.get("configurable", {}).get("checkpoint_id", ""))
+        run.note_call = partial(self._note_call, hold)
         running.run = run
         await catch_up(run, state, saved.tasks)
+
+    async def _note_call(self, hold: Hold, item_id: str, checkpoint_id: str) -> None:
+        """Not before what asked for the call is written down: who takes over would ask again, and not know of it."""
+        await hold.stand_on(checkpoint_id)
+        await self._archive.start_call(hold, item_id)
 
 
 def _ask_of(claimed: Claimed, record: Record, request: Json) -> Ask:

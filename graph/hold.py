@@ -13,6 +13,9 @@ from typing import NamedTuple
 from graph.errors import StoreUnavailable
 from graph.log import EventLog
 
+#: Seconds a checkpoint may take to be written down that something waits for.
+_PATIENCE_S = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -53,6 +56,9 @@ class Hold:
         #: A step that was made could not be written down: it will be made again.
         self.torn = False
         self._writing = asyncio.Lock()
+        #: The newest checkpoint that is written down; ids grow.
+        self._newest = ""
+        self._moved = asyncio.Event()
 
     @property
     def recorded(self) -> bool:
@@ -71,7 +77,25 @@ class Hold:
             yield
         except StoreUnavailable:
             self.torn = True
+            self._moved.set()
             raise
+
+    def reached(self, checkpoint_id: str) -> None:
+        """A checkpoint is written down."""
+        self._newest = max(self._newest, checkpoint_id)
+        self._moved.set()
+
+    async def stand_on(self, checkpoint_id: str) -> None:
+        """Wait until a checkpoint is written down: they are while the machine goes on. Raises `StoreUnavailable`."""
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                while self._newest < checkpoint_id:
+                    self.check_whole()
+                    self._moved.clear()
+                    await self._moved.wait()
+        except TimeoutError:
+            self.torn = True
+            self.check_whole()
 
     def check_whole(self) -> None:
         """Raises `StoreUnavailable` when what comes next would follow a step that is to be made again."""

@@ -201,7 +201,8 @@ async def execute(state: Call, runtime: Runtime[Run]) -> Change:
         return {"items": marked(made, run.functions.get(state["name"]))}
     function, shown = run.functions[state["name"]], run.shown[state["item_id"]]
     try:
-        outcome = await _outcome(run, state, function, shown)
+        standing = runtime.execution_info.checkpoint_id if runtime.execution_info else ""
+        outcome = await _outcome(run, state, function, shown, standing)
     except ToolFailed as failed:
         outcome = Outcome({"status": "failed", **failed.shown}, failed.message)
     entry: Entry = {
@@ -239,12 +240,12 @@ def _brought(follower: OpenItem, call: str) -> Entry:
     return {"item": item, "at": follower.index, "brought_by": call}
 
 
-async def _outcome(run: Run, call: Call, function: Function, shown: OpenItem) -> Outcome:
+async def _outcome(run: Run, call: Call, function: Function, shown: OpenItem, checkpoint_id: str) -> Outcome:
     """Raises `ToolFailed`."""
     arguments = _arguments(call, function, shown)
     if (made := await made_elsewhere(run, call, function, shown)) is not None:
         return made
-    await note(run, call, function, shown)
+    await note(run, call, function, shown, checkpoint_id)
     await deciding.begins(run, call, function)
     return await function.run(arguments, shown)
 

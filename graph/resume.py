@@ -163,14 +163,15 @@ def _reply_of(item: Json) -> str:
     return output if isinstance(output, str) and output else orjson.dumps(item).decode()
 
 
-async def note(run: Run, call: Call, function: Function, shown: OpenItem) -> None:
-    """Note that a call begins that is not safe to repeat. Raises `ToolFailed` when it had begun before."""
+async def note(run: Run, call: Call, function: Function, shown: OpenItem, checkpoint_id: str) -> None:
+    """Note that a call begins that is not safe to repeat, and that `checkpoint_id` asks for. Raises `ToolFailed` when
+    it had begun before."""
     if function.repeatable or run.note_call is None:
         return
     if call["item_id"] in run.legacy.started:
         shown.phase("failed")
         raise ToolFailed(_INTERRUPTED, function.failed(_INTERRUPTED, call["arguments"], interrupted=True))
-    await run.note_call(call["item_id"])
+    await run.note_call(call["item_id"], checkpoint_id)
 
 
 async def made_elsewhere(run: Run, call: Call, function: Function, shown: OpenItem) -> Outcome | None:

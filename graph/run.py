@@ -90,7 +90,7 @@ class Run:
     #: Entries that were shown and that no step has given to the state yet.
     pending: list[Entry] = field(default_factory=list[Entry])
     #: Notes a call that is not safe to repeat before it begins; None where no other process will go on.
-    note_call: Callable[[str], Awaitable[None]] | None = None
+    note_call: Callable[[str, str], Awaitable[None]] | None = None
     #: Usage of questions on the side that is not counted yet.
     spent: Json | None = None
     #: Whether a user has steered: nothing more is asked, and another response goes on from this one.
