@@ -3,6 +3,7 @@
 The commands themselves are in `commands.py`, which is imported when one of them is called.
 """
 
+from importlib.metadata import entry_points
 from typing import Annotated
 
 import typer
@@ -20,7 +21,10 @@ COMMANDS = {
     "index": "Fetch a model that makes vectors of texts; see to the index of large vector stores.",
     "sandbox": "Install the packages of sandboxes, and check that code can be run.",
     "mcp": "List the configured MCP servers, log in to them and out.",
+    "eval": "Run evaluation suites, compare results, make cases of stored runs and replay them.",
 }
+#: Commands that are no part of the server: packages bring them, under this name of entry points.
+_BROUGHT = "graphnexus.commands"
 
 app = typer.Typer(
     name="graphnexus",
@@ -37,9 +41,13 @@ def main() -> None:
 
 def _call(context: typer.Context) -> None:
     """Hand the rest of the line to the command itself."""
+    name = context.info_name or ""
+    for brought in entry_points(group=_BROUGHT, name=name):
+        brought.load()([*context.args])
+        return
     from server import commands
 
-    commands.call([context.info_name or "", *context.args])
+    commands.call([name, *context.args])
 
 
 for name, line in COMMANDS.items():

@@ -1,0 +1,1 @@
+"""Suites, run on inspect_ai."""

@@ -1,0 +1,1 @@
+"""One case, asked once: a transcript."""

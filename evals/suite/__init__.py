@@ -1,0 +1,1 @@
+"""Suites of questions, with graders for what comes of them."""
