@@ -4,7 +4,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -13,12 +13,27 @@ from checkpoints.checkpoint import Checkpoints, Row, find, log_ref, one_value
 from checkpoints.database import Database, Rows
 from checkpoints.index import GOING_ON, without_heads
 from checkpoints.item_log import ItemLogs, LogRef
+from checkpoints.page import Page, keyset
 from graph.errors import Json, NotFound
 from graph.ids import seed_of
 from graph.state import Entry, ItemLog, Record
 
 _UNFINISHED = "status IN ('queued', 'in_progress')"
 _INTERRUPTED = {"code": "server_error", "message": "The response was interrupted when the server stopped."}
+
+
+class Wanted(NamedTuple):
+    """Which responses a list shows; `since` and `until` are Unix seconds, the first included."""
+
+    status: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+    @property
+    def sql(self) -> tuple[str, tuple[Any, ...]]:
+        wants = {"status = ?": self.status, "created_at >= ?": self.since, "created_at < ?": self.until}
+        asked = {sql: value for sql, value in wants.items() if value is not None}
+        return "".join(f" AND {sql}" for sql in asked), tuple(asked.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +58,32 @@ class Responses:
 
     async def find(self, owner: str, response_id: str) -> Stored | None:
         return await asyncio.wrap_future(self._database.read(lambda rows: _find(rows, owner, response_id)))
+
+    async def page(self, owner: str, wanted: Wanted, page: Page) -> list[Stored] | None:
+        """One more than the page holds; None when `after` is not there."""
+
+        def work(rows: Rows) -> list[Stored] | None:
+            sql = "SELECT created_at, id FROM response WHERE id = ? AND owner = ?"
+            after = rows.execute(sql, (page.after, owner)).fetchone() if page.after else None
+            if page.after and after is None:
+                return None
+            where, given = wanted.sql
+            beyond, behind = keyset(page, after)
+            sql = f"SELECT id FROM response WHERE owner = ?{where}{beyond}"
+            found = [_find(rows, owner, id) for (id,) in rows.execute(sql, (owner, *given, *behind)).fetchall()]
+            return [stored for stored in found if stored]
+
+        return await asyncio.wrap_future(self._database.read(work))
+
+    async def offered(self, stored: Stored) -> list[Json]:
+        """Functions of hosted tools as its model was offered them; see `graph.recording`."""
+
+        def work(rows: Rows) -> list[Json]:
+            sql = "c.key = (SELECT checkpoint FROM response WHERE id = ?)"
+            found = find(rows, sql, (stored.record["id"],))
+            return (one_value(rows, found[0].body, "offered") if found else None) or []
+
+        return await asyncio.wrap_future(self._database.read(work))
 
     async def items(self, stored: Stored) -> ItemLog:
         """Every item up to the end of `stored`, shared with other readers. Raises `NotFound` when deleted meanwhile."""

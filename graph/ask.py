@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graph.errors import Json
+from graph.recording import Replay
 from graph.state import Entry
 
 
@@ -25,6 +26,8 @@ class Ask:
     resumable: bool = False
     #: The conversation so far, where the caller's connection keeps it instead of the store.
     history: Sequence[Entry] | None = None
+    #: The recorded run that is made again; `history` is what of it is taken as it was.
+    replay: Replay | None = None
     #: Goes on by itself, with the decisions made meanwhile: of all who try the first begins it.
     upon_decisions: bool = False
     #: The id the response will have, where it is known before; else one is made.

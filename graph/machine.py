@@ -18,6 +18,7 @@ from graph.including import included
 from graph.input import entries_of
 from graph.offers import parsed
 from graph.ports import Function, Outcome
+from graph.recording import described
 from graph.resume import answered, made_elsewhere, note, taken_over
 from graph.run import Run
 from graph.shape import Shape, unfenced
@@ -68,7 +69,10 @@ async def load(state: State, runtime: Runtime[Run]) -> Change:
     run.emitter.lifecycle("created", beginning)
     run.emitter.lifecycle("in_progress", beginning)
     shown = await run.open_tools(append_items(history, added))
-    return {"items": [*added, *shown], "request": request, "response": record, "outlook": {}}
+    change: Change = {"items": [*added, *shown], "request": request, "response": record, "outlook": {}}
+    if run.functions or state.get("offered"):
+        change["offered"] = [described(function) for function in run.functions.values()]
+    return change
 
 
 async def taken(run: Run, history: list[Entry], given: str | Sequence[Json]) -> list[Entry]:

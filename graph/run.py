@@ -22,11 +22,12 @@ from graph.opening import Toolbox, brought, hidden, joined, refuse_twin, serves
 from graph.policy import Guard
 from graph.ports import Function, HostedTool, Model, Profile, Prompt
 from graph.prompt import Toolset, callable_now, options_of
+from graph.recording import Replay
 from graph.seal import Seal
 from graph.shape import Shape
 from graph.snapshot import add_usage, usage_of
 from graph.state import Change, Entry, Outlook, Record, State
-from graph.transcript import check, messages_of
+from graph.transcript import check, messages_of, without_oldest
 from graph.turn import Answer, Turn
 from graph.untrusted import wary
 
@@ -97,6 +98,8 @@ class Run:
     steered: bool = False
     #: The answer being read, to stop it by.
     answering: asyncio.Timeout | None = None
+    #: The recorded run that is made again.
+    replay: Replay | None = None
     #: What a process that died has left.
     legacy: "Legacy" = field(default_factory=lambda: Legacy())
 
@@ -140,7 +143,7 @@ class Run:
             "input_at": history,
             "output_at": history + added,
             "hosted_calls": 0,
-            "turns": 0,
+            "turns": self.replay.begin if self.replay else 0,
         }
 
     async def open_tools(self, conversation: Sequence[Entry]) -> list[Entry]:
@@ -148,6 +151,9 @@ class Run:
         self.offers = {offer.name: offer for offer in offers_of([*self.declared, *joined(conversation)])}
         box = self._toolbox(conversation)
         wanted = [*self.declared, *brought(conversation)]
+        if self.replay and self.replay.results == "recorded":
+            self.functions = self.replay.offered(wanted, self.hosted)
+            return []
         for tool in self.hosted:
             if declared := [given for given in wanted if serves(tool, given)]:
                 for function in await tool.open(declared, box):
@@ -199,6 +205,8 @@ class Run:
             return {}
         if self.steered:
             return {"incomplete": "steered"}
+        if self.replay and self.replay.missed:
+            return {"incomplete": "unrecorded_call"}
         return {"incomplete": "max_output_tokens"} if self.tokens_left(record, request) == 0 else None
 
     def steer(self) -> None:
@@ -216,7 +224,7 @@ class Run:
             try:
                 return await self._answer(self.prompt(state, log, shape), turn)
             except RequestError as error:
-                shorter = _without_oldest(log)
+                shorter = without_oldest(log)
                 if (
                     error.code != "context_length_exceeded"
                     or state["request"].get("truncation") != "auto"
@@ -284,10 +292,3 @@ class Run:
         reasoning: Json = request.get("reasoning") or {}
         thoughts = reasoning.get("context")
         return Style(self.profile.developer_role, "all_turns" if thoughts == "all_turns" else "current_turn")
-
-
-def _without_oldest(log: Sequence[Entry]) -> Sequence[Entry]:
-    """The log from its second user message on; empty if there is none: the newest message is never dropped."""
-    users = [i for i, e in enumerate(log) if e["item"]["type"] == "message" and e["item"]["role"] == "user"]
-    later = [index for index in users if index > 0]
-    return list(log[later[max(0, len(later) // 4 - 1)] :]) if later else []

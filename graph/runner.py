@@ -226,6 +226,7 @@ class Runner:
             previous_response_id=ask.previous_response_id,
             conversation=ask.conversation,
             max_turns=self._limits.max_turns,
+            replay=ask.replay,
         )
 
     async def open_loose(self, ask: Ask, response_id: str | None = None) -> Run:

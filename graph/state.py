@@ -115,7 +115,7 @@ class Outlook(TypedDict, total=False):
     repair: list[Json]
     repairs: int
     asked_client: bool
-    #: Why the answer stops short: `max_output_tokens`, `content_filter` or `steered`.
+    #: Why the answer stops short: `max_output_tokens`, `content_filter`, `steered` or `unrecorded_call`.
     incomplete: str | None
 
 
@@ -137,6 +137,8 @@ class State(TypedDict):
     items: Annotated[list[Entry], append_items]
     response: Record
     outlook: Outlook
+    #: Functions of hosted tools as they were offered to the model; see `recording.described`.
+    offered: NotRequired[list[Json]]
 
 
 class Change(TypedDict, total=False):
@@ -146,3 +148,4 @@ class Change(TypedDict, total=False):
     request: Json
     response: Record
     outlook: Outlook
+    offered: list[Json]

@@ -119,3 +119,10 @@ def _compacted_at(log: Sequence[Entry], frozen: _Frozen, unseal: Unseal) -> int:
         if item["type"] == "compaction" and not log[index].get("cut"):
             return max(0, index - (unseal(item["encrypted_content"]) or {}).get("users", 0))
     return frozen.start
+
+
+def without_oldest(log: Sequence[Entry]) -> Sequence[Entry]:
+    """The log from its second user message on; empty if there is none: the newest message is never dropped."""
+    users = [i for i, e in enumerate(log) if e["item"]["type"] == "message" and e["item"]["role"] == "user"]
+    later = [index for index in users if index > 0]
+    return list(log[later[max(0, len(later) // 4 - 1)] :]) if later else []

@@ -16,6 +16,7 @@ from server import (
     files,
     gateway,
     operations,
+    recordings,
     responses,
     skills,
     uploads,
@@ -51,7 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
         every, pages = ["*"], settings.allowed_origins
         app.add_middleware(CORSMiddleware, allow_origins=pages, allow_methods=every, allow_headers=every)
     for module in (
-        websocket, responses, conversations, containers, files, uploads, skills, approvals, gateway,
+        websocket, responses, recordings, conversations, containers, files, uploads, skills, approvals, gateway,
         operations, vector_stores, vector_files,
     ):  # fmt: skip
         app.include_router(module.router)

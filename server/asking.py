@@ -8,6 +8,7 @@ from graph.client_tools import BY_TYPE
 from graph.errors import Json, NotFound, RequestError
 from graph.ports import HostedTool
 from server.house import House
+from server.replaying import as_it_was, history_of, tools_as_recorded
 from server.wire.items import item_type
 from server.wire.problems import read
 from server.wire.request import CREATE_RESPONSE, STRICT_CREATE_RESPONSE
@@ -29,16 +30,15 @@ async def ask_of(body: Any, owner: str, house: House) -> Ask:
     else:
         read(CREATE_RESPONSE, body)
     given: Json = {key: value for key, value in body.items() if value is not None}
+    if "replay" in given:
+        return await _replayed(given, owner, house)
     _refuse_combinations(given)
     tools = checked_tools(given.get("tools", ()), house.tools)
     check_deferred(tools)
     _check_choice(given.get("tool_choice"), tools, house.tools)
-    request = {key: given[key] for key in _KEPT if key in given}
-    if tools:
-        request["tools"] = tools
     return Ask(
         owner=owner,
-        request=request,
+        request=_as_kept(given, tools),
         input=typed_items(given.get("input", []), "input"),
         declared=given.get("tools", ()),
         previous_response_id=given.get("previous_response_id"),
@@ -47,6 +47,23 @@ async def ask_of(body: Any, owner: str, house: House) -> Ask:
         background=given.get("background", False),
         resumable=_is_resumable(given, house),
     )
+
+
+async def _replayed(given: Json, owner: str, house: House) -> Ask:
+    body, replay = as_it_was(given, _KEPT)
+    declared: list[Json] = body.get("tools", [])
+    as_recorded = replay.results == "recorded" and "tools" not in given
+    tools = tools_as_recorded(declared) if as_recorded else checked_tools(declared, house.tools)
+    check_deferred(tools)
+    _check_choice(body.get("tool_choice"), tools, house.tools)
+    history = await history_of(replay, owner, house)
+    return Ask(owner, _as_kept(body, tools), [], declared, stored=False, history=history, replay=replay)
+
+
+def _as_kept(given: Json, tools: Sequence[Json]) -> Json:
+    """The request as it is kept with its response."""
+    request = {key: given[key] for key in _KEPT if key in given}
+    return {**request, "tools": tools} if tools else request
 
 
 def _is_resumable(given: Json, house: House) -> bool:

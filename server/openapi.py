@@ -18,6 +18,10 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     "filter": {"schema": {"type": "string", "enum": ["in_progress", "completed", "failed", "cancelled"]}},
     "purpose": {"schema": {"type": "string"}},
     "status": {"schema": {"type": "string", "enum": ["pending", "approved", "denied"], "default": "pending"}},
+    "model": {"description": "Only those of this model.", "schema": {"type": "string"}},
+    "tool": {"description": "Only those with an output item of this type.", "schema": {"type": "string"}},
+    "created_after": {"description": "Unix seconds.", "schema": {"type": "integer"}},
+    "created_before": {"description": "Unix seconds.", "schema": {"type": "integer"}},
     "Idempotency-Key": {
         "in": "header", "description": "The same key once more gives the same response.", "schema": {"type": "string"}
     },

@@ -6,6 +6,7 @@ from tests.promised_citations import CITATIONS
 from tests.promised_code import CODE
 from tests.promised_containers import CONTAINERS
 from tests.promised_durable import DURABLE
+from tests.promised_evals import EVALS
 from tests.promised_files import FILES
 from tests.promised_ingestion import INGESTION
 from tests.promised_input_files import INPUT_FILES
@@ -303,5 +304,5 @@ _MCP_OAUTH = promises(
 PROMISES: list[Promise] = [
     *_STREAM, *_RESPONSE, *_CHAIN, *_TOOLS, *_RESOURCES, *_ERRORS, *_WORLD, *_MCP, *_SEARCH, *_GAPS, *BROWSER,
     *DURABLE, *SERVERS, *SECURITY, *QUALITY, *RUNNING, *SANDBOX, *WAYS, *WEB, *CONTAINERS, *FILES, *CODE, *SHELL,
-    *_MCP_OAUTH, *INPUT_FILES, *INGESTION, *CITATIONS, *VECTOR_STORES, *FILE_SEARCH, *CHROMA,
+    *_MCP_OAUTH, *INPUT_FILES, *INGESTION, *CITATIONS, *VECTOR_STORES, *FILE_SEARCH, *CHROMA, *EVALS,
 ]  # fmt: skip

@@ -91,6 +91,8 @@ UNPUBLISHED = {
 }
 #: Types of tools, and a connector, that are extensions of ours.
 OURS = frozenset({"browser", "connector_browser"})
+#: Why a replayed run stops short, which is an extension of ours, too.
+UNRECORDED = "unrecorded_call"
 
 
 def demand(claim: bool, otherwise: str) -> None:
@@ -153,7 +155,13 @@ def _published(response: Json) -> Json:
     theirs = [tool for tool in response["tools"] if tool["type"] not in OURS and tool.get("connector_id") not in OURS]
     choice = response["tool_choice"]
     ours = isinstance(choice, dict) and choice["type"] in OURS
-    return response | {"tools": theirs} | ({"tool_choice": "auto"} if ours else {})
+    unrecorded = response["incomplete_details"] == {"reason": UNRECORDED}
+    return (
+        response
+        | {"tools": theirs}
+        | ({"tool_choice": "auto"} if ours else {})
+        | ({"incomplete_details": {"reason": "steered"}} if unrecorded else {})
+    )
 
 
 def _check_status(response: Json) -> None:
@@ -164,7 +172,7 @@ def _check_status(response: Json) -> None:
     if error := response["error"]:
         demand(error["code"] in ERROR_CODES and bool(error["message"]), f"response.error is {error}")
     if details := response["incomplete_details"]:
-        demand(details["reason"] in INCOMPLETE, f"incomplete_details are {details}")
+        demand(details["reason"] in {*INCOMPLETE, UNRECORDED}, f"incomplete_details are {details}")
     if status in ("completed", "incomplete"):
         demand(response["usage"] is not None, f"no usage in a {status} response")
 

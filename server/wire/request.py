@@ -130,6 +130,8 @@ class CountTokens(Context):
 
 
 class CreateResponse(CountTokens):
+    #: Ours: a recorded run to be made again; see `recording`, which reads it.
+    replay: Json | None = None
     store: bool | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None

@@ -1,0 +1,23 @@
+"""Promises of stored runs, recorded and made again, and of evaluation suites; see `contract.py`."""
+
+from tests.contract import promises
+
+_RECORDINGS = promises(
+    "docs/evals-replay.md",
+    """
+    recordings.list             Stored responses are listed page by page, and found by model, status, tool and metadata.
+    recordings.list.checked     A list that is asked wrongly is a 400 that names its parameter.
+    recordings.owners           Nobody lists, records or continues what is another's.
+    recordings.recording        A recording holds what the model was told and offered, step by step, and no secret.
+    recordings.replay           A replay asks the model what it was asked, and answers calls with what was recorded.
+    recordings.replay.outside   While results are recorded no tool is called and no server connected to.
+    recordings.replay.step      A replay goes on from any turn of the model.
+    recordings.replay.changed   A replay may ask another model, say something else, offer other tools.
+    recordings.replay.missing   A call that was not recorded ends the response, or its model is told.
+    recordings.replay.live      With live results calls are made.
+    recordings.replay.unkept    Nothing of a replay is stored.
+    recordings.replay.checked   A recording that is none is a 400 that names the place, never a 500.
+    """,
+)
+
+EVALS = [*_RECORDINGS]
