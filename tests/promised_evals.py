@@ -20,4 +20,17 @@ _RECORDINGS = promises(
     """,
 )
 
-EVALS = [*_RECORDINGS]
+_REPORTS = promises(
+    "docs/evals-reports.md",
+    """
+    reports.table               A terminal is told what failed and why, and what all came to; nothing steers it.
+    reports.junit               CI systems read failures, faults and thresholds missed, each with its reason.
+    reports.json                A result is read as it was written; what is none is one line and status 2.
+    reports.html                One file shows run, charts, grades and transcripts, without a network, dark or light.
+    reports.html.safe           What a model says is shown and never run, also where escaping would fail.
+    reports.html.search         Cases are found by outcome, grader, tag and words.
+    reports.view                A result is viewed on loopback alone; that of a bench, too.
+    """,
+)
+
+EVALS = [*_RECORDINGS, *_REPORTS]
