@@ -15,6 +15,7 @@ from langgraph.graph.state import CompiledStateGraph  # pyright: ignore[reportMi
 
 from graph.archive import Archive, Head
 from graph.errors import Failure, Json, LeaseLost, StoreUnavailable, Unavailable
+from graph.recording import turns_told
 from graph.running import Running
 from graph.snapshot import output_of, snapshot
 from graph.state import Entry, Record, State
@@ -106,7 +107,10 @@ class Maker:
             await self._archive.forget(ask.owner, running.id)
         running.conversation = state["items"]
         record = state["response"]
-        response = snapshot(record, state["request"], output_of(state["items"][record["output_at"] :]))
+        made = state["items"][record["output_at"] :]
+        response = snapshot(record, state["request"], output_of(made))
+        if ask.replay:
+            response["replay"] = {"turns": turns_told(made)}
         await self._say_end(running, response)
         return response
 

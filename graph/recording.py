@@ -46,6 +46,16 @@ def turns_of(output: Sequence[Entry]) -> list[int]:
     return turns
 
 
+def turns_told(output: Sequence[Entry]) -> list[int]:
+    """Of a replay's output items as they are shown, the model's turn each belongs to; 0 is the first one asked for.
+
+    -1 for what no turn has brought.
+    """
+    turns = turns_of(sorted(output, key=lambda entry: entry.get("at", 0)))
+    ranks = {turn: rank for rank, turn in enumerate(sorted({turn for turn in turns if turn >= 0}))}
+    return [ranks.get(turn, -1) for turn in turns]
+
+
 def _next_turn(rest: Sequence[Entry], current: int) -> int:
     if rest[0]["item"]["type"] == "mcp_list_tools":
         return current

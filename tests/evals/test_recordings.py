@@ -190,6 +190,7 @@ def test_a_replay_asks_what_was_asked_and_answers_with_what_was_recorded(
     asked = [(item["item"]["arguments"], item["item"]["output"]) for item in recording["output"] if item.get("reply")]
     assert [(i["arguments"], i["output"]) for i in again["output"] if i["type"] == "mcp_call"] == asked
     assert shown(again)[-1] == ("message", "Done.")
+    assert again["replay"] == {"turns": [0, 0, 1, 2]}
     assert [ask.body.get("tools") for ask in other.seen] == [ask.body.get("tools") for ask in script.seen]
     assert [[m["role"] for m in ask.messages] for ask in other.seen] == [
         [m["role"] for m in ask.messages] for ask in script.seen
@@ -229,7 +230,8 @@ def test_turns_of_a_replay_stay_apart_from_those_before_it(
 ) -> None:
     other = upstream.on(f"{script.model}-apart")
     other.will(calls("fast_tool", text="c"), says("End."))
-    replayed(http, other.model, recorded(http, run.id), step=1)
+    again = replayed(http, other.model, recorded(http, run.id), step=1)
+    assert again["replay"] == {"turns": [0, 1]}
     roles = [message["role"] for message in other.last.messages]
     assert roles == ["system", "user", "assistant", "tool", "tool", "assistant", "tool"]
 
