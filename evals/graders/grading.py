@@ -1,6 +1,6 @@
 """What a grader is: a part of a suite that looks at a transcript and gives a grade."""
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from openai import AsyncOpenAI
 from pydantic import BaseModel, ConfigDict, Field
@@ -59,6 +59,9 @@ class Grader(BaseModel):
     """Base of every grader: its fields are what a suite says of it. `type: Literal["…"]` tells them apart."""
 
     model_config = ConfigDict(extra="forbid")
+
+    #: Whether it looks at the transcript's `path`, `state` or `repairs`, which have to be asked for.
+    wants_recording: ClassVar[bool] = False
 
     #: What reports call it; its type unless given.
     name: str | None = None

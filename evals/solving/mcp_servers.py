@@ -1,0 +1,85 @@
+"""MCP servers of a suite: programs that are started when a case first wants them, and stopped with the run."""
+
+import asyncio
+import socket
+import time
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+from evals.suite.schema import McpServer
+from evals.unfit import Unfit
+
+Json = dict[str, Any]
+
+_START_S, _STOP_S = 60, 5
+
+
+class McpServers:
+    def __init__(self) -> None:
+        self._running: dict[tuple[str, ...], tuple[Process, int]] = {}
+        self._starting = asyncio.Lock()
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls) -> AsyncGenerator[Self]:
+        servers = cls()
+        try:
+            yield servers
+        finally:
+            await servers._stop()
+
+    async def tool(self, server: McpServer) -> Json:
+        """Its declaration in a request. Raises `Unfit`."""
+        tool: Json = {"type": "mcp", "server_label": server.label, "require_approval": server.require_approval}
+        if server.allowed_tools is not None:
+            tool["allowed_tools"] = server.allowed_tools
+        if server.command:
+            async with self._starting:
+                port = await self._port(tuple(server.command))
+            return tool | {"server_url": f"http://127.0.0.1:{port}/mcp"}
+        return tool | ({"server_url": server.url} if server.url else {})
+
+    async def _port(self, command: tuple[str, ...]) -> int:
+        known = self._running.get(command)
+        if known and known[0].returncode is None:
+            return known[1]
+        port = _free_port()
+        line = [part.replace("{port}", str(port)) for part in command]
+        try:
+            process = await asyncio.create_subprocess_exec(*line, stdin=DEVNULL, stdout=DEVNULL)
+        except OSError as error:
+            raise Unfit(f"The MCP server {line[0]!r} cannot be started: {error.strerror}.") from error
+        self._running[command] = (process, port)
+        await _listening(process, port, line[0])
+        return port
+
+    async def _stop(self) -> None:
+        for process, _ in self._running.values():
+            if process.returncode is None:
+                process.terminate()
+        for process, _ in self._running.values():
+            try:
+                await asyncio.wait_for(process.wait(), _STOP_S)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+async def _listening(process: Process, port: int, name: str) -> None:
+    until = time.monotonic() + _START_S
+    while process.returncode is None and time.monotonic() < until:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.05)
+            continue
+        writer.close()
+        return
+    raise Unfit(f"The MCP server {name!r} does not listen on its port: its command must use {{port}}.")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
