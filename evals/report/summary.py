@@ -1,6 +1,7 @@
 """Sums of a result: by grader, by tag, in the middle."""
 
 from collections.abc import Iterable, Sequence
+from math import fsum
 from statistics import median
 from typing import NamedTuple
 
@@ -22,6 +23,11 @@ class Share(NamedTuple):
 def middle(values: Sequence[float]) -> float:
     """The median; 0 of nothing."""
     return median(values) if values else 0.0
+
+
+def mean(values: Sequence[float]) -> float:
+    """0 of nothing."""
+    return fsum(values) / len(values) if values else 0.0
 
 
 def by_grader(result: RunResult) -> list[Share]:

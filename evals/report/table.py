@@ -19,6 +19,7 @@ STYLES: dict[Outcome, str] = {
 }
 VERDICTS = {0: ("ok", "bold green"), 1: ("below its thresholds", "bold red"), 2: ("faults", "bold magenta")}
 _REASON_CHARS = 300
+_NUMBERS = {"score", "s", "tokens", "passed", "mean"}
 
 
 def shown(result: RunResult, every_case: bool = False) -> RenderableType:
@@ -43,7 +44,7 @@ def plain(text: str) -> str:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column, justify="right" if column in {"score", "s", "tokens", "passed", "mean"} else "left")
+        table.add_column(column, justify="right" if column in _NUMBERS else "left", overflow="fold")
     return table
 
 

@@ -9,7 +9,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from lxml import etree
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from rich.console import Console
 
 from evals.graders.grading import Grade
@@ -17,8 +17,8 @@ from evals.report.files import write
 from evals.report.reading import read
 from evals.report.table import shown
 from evals.results import RunResult
-from nodes.browser.chromium.finding import find
 from tests.contract import promise
+from tests.evals.browsing import chromium, offline
 from tests.evals.results_made import HOSTILE, called, case, every_way, large, run, said, transcript
 from tests.process import nursery, run_module
 from tests.told import eventually
@@ -27,26 +27,15 @@ SCHEMA = etree.RelaxNG(etree.parse(Path(__file__).with_name("junit.rng")))
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find(None), args=["--no-sandbox"])
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    """Without a network; nothing of the page may go wrong."""
-    context = chromium.new_context(offline=True, viewport={"width": 1320, "height": 1000})
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if said.type in {"error", "warning"} else None)
-    page.on("request", lambda asked: wrong.append(asked.url) if not asked.url.startswith(("file:", "data:")) else None)
-    page.on("dialog", lambda dialog: wrong.append(dialog.message))
-    yield page
-    context.close()
-    assert not wrong
+def page(browser: Browser) -> Iterator[Page]:
+    with offline(browser) as page:
+        yield page
 
 
 def opened(page: Page, result: RunResult, directory: Path) -> Page:
@@ -175,7 +164,7 @@ def test_what_a_model_says_is_shown_and_never_run(page: Page, tmp_path: Path) ->
 
 
 @promise("reports.html.safe")
-def test_no_script_but_the_page_s_own_runs_in_it(chromium: Browser, tmp_path: Path) -> None:
+def test_no_script_but_the_page_s_own_runs_in_it(browser: Browser, tmp_path: Path) -> None:
     """As if escaping had failed: markup with scripts, in the file itself."""
     write(every_way(), html=tmp_path / "report.html")
     ours = (tmp_path / "report.html").read_text()
@@ -183,7 +172,7 @@ def test_no_script_but_the_page_s_own_runs_in_it(chromium: Browser, tmp_path: Pa
         "<noscript>", "<script>document.title='owned'</script><img src=x onerror=document.title='owned'>"
     )
     (tmp_path / "report.html").write_text(worse.replace("</noscript>", ""))
-    context = chromium.new_context(offline=True)
+    context = browser.new_context(offline=True)
     page = context.new_page()
     page.goto((tmp_path / "report.html").as_uri())
     assert page.title() == "shop" and page.locator(".case").count() == 6
@@ -210,10 +199,10 @@ def test_cases_are_found_by_outcome_grader_tag_and_words(page: Page, tmp_path: P
 
 
 @promise("reports.html")
-def test_the_report_is_dark_where_the_system_is(chromium: Browser, tmp_path: Path) -> None:
+def test_the_report_is_dark_where_the_system_is(browser: Browser, tmp_path: Path) -> None:
     grounds: list[str] = []
     for scheme in ("dark", "light"):
-        context = chromium.new_context(offline=True, color_scheme=scheme)
+        context = browser.new_context(offline=True, color_scheme=scheme)
         page = opened(context.new_page(), every_way(), tmp_path)
         shade = "getComputedStyle(document.body).backgroundColor"
         grounds.append(page.evaluate(shade))

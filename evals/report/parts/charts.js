@@ -88,11 +88,12 @@ function forest(rows, ratio) {
   const reach = Math.max(ratio ? Math.log(1.1) : 0.05, ...rows.flatMap((row) => [row.low, row.high, row.by].map((value) => Math.abs(flat(value))))) * 1.05;
   const x = (value) => 150 + (flat(value) / reach) * 144;
   const said = (value) => (ratio ? `× ${value.toFixed(2)}` : `${value > 0 ? "+" : value < 0 ? "−" : "±"}${Math.abs(value * 100).toFixed(1)}`);
+  const value = (row, number) => ({ part: percent, s: duration, tokens: count })[row.unit](number);
   return h("table.forest", {},
     rows.map((row) => h("tr", { title: `${row.cases} cases, p = ${row.p.toFixed(3)}` },
       h("th", { scope: "row" }, row.name),
-      h("td.number.dim", {}, row.unit === "part" ? percent(row.before) : figure(row.before)),
-      h("td.number", {}, row.unit === "part" ? percent(row.after) : figure(row.after)),
+      h("td.number.dim", {}, value(row, row.before)),
+      h("td.number", {}, value(row, row.after)),
       h("td.wide", {}, svg(300, 18, `${said(row.by)}, likely ${said(row.low)} to ${said(row.high)}`,
         h("line.axis.zero", { x1: 150, x2: 150, y1: 0, y2: 18 }),
         h(`rect.band.${row.verdict}`, { x: x(row.low), y: 5, width: Math.max(2, x(row.high) - x(row.low)), height: 8, rx: 4 }),
