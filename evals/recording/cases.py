@@ -1,0 +1,105 @@
+"""Recorded cases as lines of a file; a suite may have the same cases."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evals.recording.chain import recordings_of
+from evals.unfit import Unfit
+
+Json = dict[str, Any]
+
+
+class Recorded(BaseModel):
+    """One line: what a replay needs of a case; a case of a suite may say more."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str
+    recording: Json
+    tags: list[str] = Field(default_factory=list[str])
+    #: Fields of every request.
+    request: Json = Field(default_factory=dict[str, Any])
+
+    @property
+    def recordings(self) -> list[Json]:
+        return recordings_of(self.recording)
+
+
+def case_of(recordings: Sequence[Json], recording: Json) -> Json:
+    """A case of `recording`, which holds `recordings`."""
+    responses = [one["response"] for one in recordings]
+    kinds = {item["type"] for response in responses for item in response["output"] if _is_call(item)}
+    tags = [f"model:{name}" for name in sorted({response["model"] for response in responses})]
+    return {
+        "id": responses[0]["id"],
+        "tags": [*tags, *(f"tool:{kind}" for kind in sorted(kinds))],
+        "recording": recording,
+    }
+
+
+def _is_call(item: Json) -> bool:
+    return item["type"].endswith("_call")
+
+
+def write(path: Path, cases: Iterable[Json]) -> None:
+    """Whole or not at all; for nobody else to read, as these are conversations of users."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # its mode is 600
+    made = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(case, ensure_ascii=False) + "\n" for case in cases)
+        made.replace(path)
+    finally:
+        made.unlink(missing_ok=True)
+
+
+def read(path: Path) -> list[Recorded]:
+    """Raises `Unfit`, which names file and line."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError as missing:
+        raise Unfit(f"{path} does not exist: make it with 'graphnexus eval record --out {path}'.") from missing
+    except (OSError, UnicodeDecodeError) as problem:
+        raise Unfit(f"{path} cannot be read ({problem}); expected lines of JSON.") from problem
+    cases = [_case(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
+    if not cases:
+        raise Unfit(f"{path} holds no cases: record some with 'graphnexus eval record --out {path}'.")
+    return cases
+
+
+def _case(line: str, where: str) -> Recorded:
+    try:
+        case = Recorded.model_validate(json.loads(line))
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"])) or "the line"
+        raise Unfit(
+            f"{where}: {field}: {first['msg']}; expected a case that 'graphnexus eval record' has made."
+        ) from problem
+    except ValueError as problem:
+        raise Unfit(f"{where}: no JSON ({problem}); expected one case a line.") from problem
+    _check(case.recording, where)
+    return case
+
+
+def _check(recording: Json, where: str) -> None:
+    parts = recording.get("recordings", [recording])
+    for at, one in enumerate(parts if isinstance(parts, list) and parts else [None]):
+        lacking = [name for name in _PARTS if not (isinstance(one, dict) and isinstance(one.get(name), _PARTS[name]))]
+        if at == 0 and isinstance(one, dict) and not isinstance(one.get("history"), list):
+            lacking.append("history")
+        if lacking:
+            at_part = f"recording.recordings[{at}]" if "recordings" in recording else "recording"
+            raise Unfit(
+                f"{where}: {at_part}.{lacking[0]} is missing: expected what GET /responses/ID/recording answers."
+            )
+
+
+_PARTS: dict[str, type] = {"response": dict, "request": dict, "input": list, "output": list, "steps": list}
