@@ -39,4 +39,17 @@ _REPORTS = promises(
     """,
 )
 
-EVALS = [*_RECORDINGS, *_REPORTS]
+_REPLAYED = promises(
+    "docs/evals-replay.md",
+    """
+    record.cases                One command makes cases of stored runs that a filter finds, one a line.
+    record.chains               Responses that go on with one another are one case, and nothing is said twice in it.
+    replay.same                 A model that does the same again shows no change, however it lays out JSON and texts.
+    replay.changes              Exactly the steps that another model does otherwise are found, each by itself.
+    replay.requests             A replay asks once a response, and once more for each change with steps behind it.
+    replay.outside              A replay with recorded results calls nothing outside, and needs no server of tools.
+    replay.exit                 The exit status tells of the same, of changes, and of what could not be made again.
+    """,
+)
+
+EVALS = [*_RECORDINGS, *_REPORTS, *_REPLAYED]
