@@ -1,10 +1,35 @@
 """Graders: what a suite may say of a transcript. `AnyGrader` is all of them, told apart by `type`."""
 
-from typing import Any
+from typing import Annotated
 
+from pydantic import Field
+
+from evals.graders.budget import Budget, Repairs
+from evals.graders.calls import CheckpointState, ForbiddenTool, NodePath, ToolCall, Trajectory
+from evals.graders.citations import Citations
 from evals.graders.grading import CannotGrade, Grade, Grader, Means
+from evals.graders.leak import SecretLeak
+from evals.graders.structured import JsonPath, JsonSchema, Numeric
+from evals.graders.text import Contains, Exact, Regex, StringCheck, expected
 
-#: Read by `evals.suite.schema`; becomes the union of all graders with `Field(discriminator="type")`.
-AnyGrader = Any
+AnyGrader = Annotated[
+    StringCheck
+    | Exact
+    | Contains
+    | Regex
+    | JsonSchema
+    | JsonPath
+    | Numeric
+    | ToolCall
+    | ForbiddenTool
+    | Trajectory
+    | NodePath
+    | CheckpointState
+    | Citations
+    | Budget
+    | Repairs
+    | SecretLeak,
+    Field(discriminator="type"),
+]
 
-__all__ = ["AnyGrader", "CannotGrade", "Grade", "Grader", "Means"]
+__all__ = ["AnyGrader", "CannotGrade", "Grade", "Grader", "Means", "expected"]
