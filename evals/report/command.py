@@ -1,16 +1,16 @@
 """`graphnexus eval view`: a result in the browser."""
 
-import subprocess
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from evals.report.page import bench_page, run_page
 from evals.report.reading import read_any
-from evals.report.serving import serve
+from evals.report.serving import LOOPBACK, free_port, serve
 from evals.results import RunResult
 from evals.unfit import Unfit
 
@@ -29,7 +29,7 @@ def view(
 ) -> None:
     """Serve the report of a run, or of a bench, on this machine until interrupted, and open the browser."""
     if inspect:
-        sys.exit(_inspect(path, port))
+        _inspect(path, port)
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(page_of(path), encoding="utf-8")
@@ -44,13 +44,13 @@ def page_of(path: Path) -> str:
     return run_page(found) if isinstance(found, RunResult) else bench_page(path.stem, found)
 
 
-def _inspect(path: Path, port: int) -> int:
-    """Its viewer, on loopback; what models said is shown as plain text."""
+def _inspect(path: Path, port: int) -> NoReturn:
+    """Become its viewer, on loopback; what models said is shown as plain text."""
     if find_spec("inspect_ai") is None:
         raise Unfit("inspect_ai is not installed: it comes with the extra 'evals' (uv sync --extra evals).")
     directory = path if path.is_dir() else path.parent
     if not directory.is_dir():
         raise Unfit(f"{directory} does not exist: name the directory of a run.")
-    where = ["--host", "127.0.0.1", "--port", str(port or 7575), "--log-dir", str(directory.resolve())]
+    where = ["--host", LOOPBACK, "--port", str(port or free_port()), "--log-dir", str(directory.resolve())]
     line = [sys.executable, "-m", "inspect_ai", "view", "start", "--recursive", "--no-trust-content", *where]
-    return subprocess.run(line, check=False).returncode  # noqa: S603  # our own interpreter, our own words
+    os.execv(sys.executable, line)  # noqa: S606  # our own interpreter, our own words

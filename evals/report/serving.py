@@ -1,5 +1,6 @@
 """A page on loopback, for one reader."""
 
+import socket
 import sys
 import webbrowser
 from collections.abc import Callable
@@ -7,18 +8,24 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from evals.unfit import Unfit
 
-_LOOPBACK = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind((LOOPBACK, 0))
+        return listening.getsockname()[1]
 
 
 def serve(page: Callable[[], str], port: int, browser: bool) -> None:
     """Made anew for every request, so that a reload shows a run that goes on. Ends when interrupted."""
     try:
-        server = ThreadingHTTPServer((_LOOPBACK, port), _answering(page))
+        server = ThreadingHTTPServer((LOOPBACK, port), _answering(page))
     except OSError as problem:
         raise Unfit(
-            f"Port {port} of {_LOOPBACK} cannot be had ({problem.strerror}): choose another with --port."
+            f"Port {port} of {LOOPBACK} cannot be had ({problem.strerror}): choose another with --port."
         ) from problem
-    url = f"http://{_LOOPBACK}:{server.server_port}/"
+    url = f"http://{LOOPBACK}:{server.server_port}/"
     print(f"The report is on {url} until interrupted (Ctrl-C).", flush=True)
     if browser:
         webbrowser.open(url)
@@ -48,7 +55,7 @@ def _answering(page: Callable[[], str]) -> type[BaseHTTPRequestHandler]:
 
         def _is_ours(self) -> bool:
             """A page of the net, its name made to point here, says its own name."""
-            return (self.headers.get("Host") or "").rpartition(":")[0] in {_LOOPBACK, "localhost"}
+            return (self.headers.get("Host") or "").rpartition(":")[0] in {LOOPBACK, "localhost"}
 
         def log_message(self, format: str, *args: object) -> None:
             """Nobody asks who read the report."""

@@ -10,7 +10,7 @@ from evals.transcript import Made, Transcript, Usage
 
 Json = dict[str, Any]
 #: What a model might say to make a report run it.
-HOSTILE = '</script><img src=x onerror="document.title=\'owned\'"><script>document.title="owned"</script>{{title}}'
+HOSTILE = "</script ></title ><img src=x onerror='document.title=1'><script>document.title=2</script><!--{{told}}"
 
 
 def said(text: str) -> Json:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean
@@ -21,7 +22,7 @@ from evals.results import CaseResult, RunResult
 from tests.contract import promise
 from tests.evals.browsing import chromium, offline
 from tests.evals.results_made import HOSTILE, case, every_way, run
-from tests.process import run_module
+from tests.process import ROOT, run_module
 
 Json = dict[str, Any]
 TIMES = 120
@@ -283,3 +284,22 @@ def test_the_page_of_benches_shows_what_got_dearer_first(browser: Browser, tmp_p
         page.goto((tmp_path / "compared.html").as_uri())
         assert "1 figure got dearer" in page.locator(".verdict").inner_text()
         assert page.locator("tr").first.locator("th").inner_text() == "dearer"
+
+
+@promise("compare.command", "reports.view")
+def test_the_commands_of_the_documentation_do_what_they_say(tmp_path: Path) -> None:
+    """But those that go on until interrupted."""
+    for name, result in (("shop", every_way()), ("before", many(9, 0)), ("after", many(9, 0))):
+        write(result, json=tmp_path / "runs" / name / "result.json")
+    for name in ("before", "after", "bench"):
+        benched(tmp_path / f"{name}.json", streamed=1.0)
+    page = (ROOT / "docs/evals-reports.md").read_text()
+    told = [line.partition(" #")[0].split()[2:] for line in page.splitlines() if line.startswith("graphnexus eval ")]
+    lines = [line for line in told if line[0] == "compare" or "--out" in line]
+    for line in lines:
+        ended = run_module(
+            "evals.command", *(str(tmp_path / word) if re.search(r"[./]", word) else word for word in line)
+        )
+        assert (ended.returncode, ended.stderr) == (0, ""), line
+    assert len(lines) == 3
+    assert {path.name for path in tmp_path.iterdir()} > {"shop.html", "compared.html", "compared.json"}
