@@ -30,6 +30,7 @@ _REPORTS = promises(
     reports.html.safe           What a model says is shown and never run, also where escaping would fail.
     reports.html.search         Cases are found by outcome, grader, tag and words.
     reports.view                A result is viewed on loopback alone; that of a bench, too.
+    reports.inspect             The logs of a run open in inspect's own viewer, on loopback, without a network.
     compare.sure                A change has its interval; chance is called one in 20 times, a handful of cases never.
     compare.cases               Regressions stand first; each case tells how its grades and its text differ.
     compare.costs               What got dearer is told as a ratio, over cases that ran to their end.

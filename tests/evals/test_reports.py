@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -20,8 +21,9 @@ from evals.results import RunResult
 from tests.contract import promise
 from tests.evals.browsing import chromium, offline
 from tests.evals.results_made import HOSTILE, called, case, every_way, large, run, said, transcript
-from tests.process import nursery, run_module
+from tests.process import Server, nursery, run_module
 from tests.told import eventually
+from tests.upstream import Upstream, says
 
 SCHEMA = etree.RelaxNG(etree.parse(Path(__file__).with_name("junit.rng")))
 
@@ -215,15 +217,22 @@ def test_the_report_is_dark_where_the_system_is(browser: Browser, tmp_path: Path
 @promise("reports.view")
 def test_a_result_is_viewed_on_loopback_alone(tmp_path: Path) -> None:
     write(every_way(), json=tmp_path / "result.json")
-    viewing = nursery().start(["evals.command", "view", str(tmp_path), "--no-browser"], os.environ, tmp_path / "log")
-    try:
-        url = eventually(lambda: _said_in(tmp_path / "log"), AssertionError)
+    with viewed(tmp_path / "log", str(tmp_path), "--no-browser") as url:
         assert url.startswith("http://127.0.0.1:")
         assert "<title>shop</title>" in urlopen(url).read().decode()
         with pytest.raises(OSError, match="404"):
             urlopen(Request(url, headers={"Host": "evil.example:80"}))
+
+
+@contextmanager
+def viewed(log: Path, *line: str) -> Iterator[str]:
+    """Its address."""
+    viewing = nursery().start(["evals.command", "view", *line], os.environ, log)
+    try:
+        yield eventually(lambda: _said_in(log), AssertionError)
     finally:
         viewing.kill()
+        viewing.wait(10)
 
 
 def _said_in(log: Path) -> str:
@@ -242,3 +251,38 @@ def test_a_bench_is_viewed_too(page: Page, tmp_path: Path) -> None:
     page.goto((tmp_path / "bench.html").as_uri())
     assert "1 bar missed" in page.locator(".verdict").inner_text()
     assert [row.split("\n")[0] for row in page.locator("tr th").all_inner_texts()] == ["memory", "start to /health"]
+
+
+SUITE = """
+name: prices
+cases:
+  - {id: kettle, input: "What does a kettle cost?", expect: "42", tags: [kettles]}
+  - {id: samovar, input: "What does a samovar cost?", expect: "99"}
+"""
+
+
+@promise("reports.html", "reports.junit", "reports.inspect")
+def test_a_run_is_reported_and_opens_in_both_viewers(
+    server: Server, upstream: Upstream, browser: Browser, tmp_path: Path
+) -> None:
+    upstream.on("forty-two").always(says("42"))
+    (tmp_path / "prices.yaml").write_text(SUITE)
+    out, junit = tmp_path / "run", tmp_path / "junit.xml"
+    asked = ["--url", server.url, "--model", "forty-two", "--out", str(out), "--junit", str(junit), "--pass-rate", "1"]
+    ended = run_module("evals.command", "run", str(tmp_path / "prices.yaml"), *asked)
+    assert ended.returncode == 1 and "samovar" in ended.stdout and "1 of 2 cases passed" in ended.stdout
+    SCHEMA.assertValid(etree.parse(junit))
+    with offline(browser) as page:
+        page.goto((out / "report.html").as_uri())
+        assert page.locator(".big").inner_text() == "50.0 %"
+        page.get_by_text("samovar", exact=True).click()
+        assert "What does a samovar cost?" in page.locator(".case[open]").inner_text()
+    with viewed(tmp_path / "log", str(out), "--inspect") as url:
+        page = browser.new_page()
+        outside: list[str] = []
+        page.on("request", lambda asked: outside.append(asked.url) if not asked.url.startswith(url) else None)
+        page.goto(url)
+        page.get_by_text("samovar").first.wait_for()
+        page.screenshot(path=tmp_path / "inspect.png")
+        page.close()
+        assert not outside

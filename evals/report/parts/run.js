@@ -51,7 +51,7 @@ function charts() {
     result.thresholds.length ? thresholds() : null,
     told.graders.length ? card("Graders", "grades that passed", shares(told.graders, (name) => narrow("grader", name))) : null,
     told.tags.length ? card("Tags", "attempts that passed", shares(told.tags, (name) => narrow("tag", name))) : null,
-    Object.keys(result.pass_at).length + Object.keys(result.pass_all).length > 1 ? card("Again and again", "of k tries", curves(result.pass_at, result.pass_all)) : null,
+    Math.max(...[result.pass_at, result.pass_all].map((figures) => Object.keys(figures).length)) > 1 ? card("Again and again", "of k tries", curves(result.pass_at, result.pass_all)) : null,
     card("Latency", "a case, once", histogram(attempts.map((one) => one.seconds), duration, "Latency")),
     card("Tokens", "a case, once", histogram(attempts.map((one) => one.usage.input + one.usage.output), count, "Tokens")));
 }
