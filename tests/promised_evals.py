@@ -45,6 +45,8 @@ _REPLAYED = promises(
     """
     record.cases                One command makes cases of stored runs that a filter finds, one a line.
     record.chains               Responses that go on with one another are one case, and nothing is said twice in it.
+    record.secrets              Keys, tokens, passwords and signed addresses are in no recording; what was equal stays so.
+    record.checked              A line or a file that cannot be used is one line that says how to mend it, and status 2.
     replay.same                 A model that does the same again shows no change, however it lays out JSON and texts.
     replay.changes              Exactly the steps that another model does otherwise are found, each by itself.
     replay.requests             A replay asks once a response, and once more for each change with steps behind it.

@@ -90,16 +90,17 @@ def _case(line: str, where: str) -> Recorded:
 
 
 def _check(recording: Json, where: str) -> None:
-    parts = recording.get("recordings", [recording])
+    chain = "recordings" in recording
+    parts: Any = recording["recordings"] if chain else [recording]
     for at, one in enumerate(parts if isinstance(parts, list) and parts else [None]):
-        lacking = [name for name in _PARTS if not (isinstance(one, dict) and isinstance(one.get(name), _PARTS[name]))]
-        if at == 0 and isinstance(one, dict) and not isinstance(one.get("history"), list):
-            lacking.append("history")
+        wanted = _PARTS if at == 0 else _PARTS - {"history"}
+        lacking = sorted(
+            wanted - {name for name in one if isinstance(one[name], _KINDS)} if isinstance(one, dict) else wanted
+        )
         if lacking:
-            at_part = f"recording.recordings[{at}]" if "recordings" in recording else "recording"
-            raise Unfit(
-                f"{where}: {at_part}.{lacking[0]} is missing: expected what GET /responses/ID/recording answers."
-            )
+            place = f"recording.recordings[{at}]" if chain else "recording"
+            raise Unfit(f"{where}: {place}.{lacking[0]} is missing: expected what GET /responses/ID/recording answers.")
 
 
-_PARTS: dict[str, type] = {"response": dict, "request": dict, "input": list, "output": list, "steps": list}
+_KINDS = (dict, list)
+_PARTS = frozenset({"history", "input", "output", "request", "response", "steps"})

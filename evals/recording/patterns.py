@@ -19,7 +19,7 @@ def _named(*rows: tuple[str, str]) -> tuple[Pattern, ...]:
 
 #: Secrets that can be told by themselves, those with the longest mark first.
 KNOWN = _named(
-    ("key", r"-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----[\s\S]+?-----END [A-Z ]*PRIVATE KEY( BLOCK)?-----"),
+    ("key", r"-----BEGIN [A-Z ]*PRIVATE KEY[A-Z ]*-----(?:(?!-----)[\s\S])+-----END [A-Z ]*PRIVATE KEY[A-Z ]*-----"),
     ("jwt", r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"),
     ("key", r"\bsk-(?:ant-|proj-|svcacct-|admin-|or-v1-)?[A-Za-z0-9_-]{16,}"),
     ("key", r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|gl(?:pat|rt|dt|ptt|cbt)-[\w-]{18,})"),
@@ -51,18 +51,18 @@ _NAMES = (
     r"|(?:client[_-]?)?secret|(?:refresh[_-]?|id[_-]?|session[_-]?)?token|session[_-]?id)"
 )
 _SET = r"[\"']?\s*[:=]\s*[\"'`]?"
-_IS = r"\s+is:?\s+[\"'`]?(?=\S*\d)"
+_IS = r"\s+is:?\s+[\"'`]?(?=\S{0,200}\d)"
 _WORDS = r"(?:password|passwd|passphrase|pwd)"
 #: Secrets that are told by what stands before them.
 SAID = _named(
-    ("token", r"(?i:\b(?:bearer|basic)\s+)(?P<secret>(?=\S*(?:\d|=|[a-z][A-Z]))[A-Za-z0-9+/=._~-]{12,})"),
+    ("token", r"(?i:\b(?:bearer|basic)\s+)(?P<secret>(?=\S{0,200}(?:\d|=|[a-z][A-Z]))[A-Za-z0-9+/=._~-]{12,})"),
     ("password", rf"(?i)(?:\b|_){_WORDS}{_SET}(?P<secret>{_WORD}{{6,}})"),
     ("password", rf"(?i)(?:\b|_){_WORDS}{_IS}(?P<secret>{_WORD}{{6,}})"),
-    ("token", rf"(?i)(?:\b|_){_NAMES}(?:{_SET}|{_IS})(?P<secret>(?=\S*\d){_WORD}{{8,}})"),
+    ("token", rf"(?i)(?:\b|_){_NAMES}(?:{_SET}|{_IS})(?P<secret>(?={_WORD}{{0,200}}\d){_WORD}{{8,}})"),
     ("token", r"(?i)\b(?:set-)?cookie:\s*(?P<secret>[^\r\n\"\\]{6,})"),
 )
 
-EMAILS = _named(("email", r"\b[\w.+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}\b"))
+EMAILS = _named(("email", r"(?<![\w.+-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,}\b"))
 
 #: Names of fields whose texts are secrets, as words joined by `_`.
 _FIELDS = re.compile(

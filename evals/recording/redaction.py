@@ -78,12 +78,15 @@ class Redactor:
             return self._file(text)
         if text[:1] in ("{", "["):
             try:
-                held = json.loads(text)
-            except ValueError:
-                return self._prose(text)
-            clean = self._any(held)
-            return text if clean == held else json.dumps(clean, ensure_ascii=False)
+                return self._document(text)
+            except (ValueError, RecursionError):
+                return self._prose(text)  # no JSON, or deeper than anyone means it
         return self._prose(text)
+
+    def _document(self, text: str) -> str:
+        held = json.loads(text)
+        clean = self._any(held)
+        return text if clean == held else json.dumps(clean, ensure_ascii=False)
 
     def _file(self, text: str) -> str:
         """A file with text in it; pictures and others stay as they are."""

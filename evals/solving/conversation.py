@@ -6,6 +6,7 @@ from typing import Any
 
 from openai import APIStatusError
 
+from evals.recording.chain import recordings_of
 from evals.solving.given import Given
 from evals.solving.question import Answered, Questions
 from evals.suite.schema import Case, Turn
@@ -41,7 +42,7 @@ class Conversation:
     async def hold(self, transcript: Transcript) -> None:
         """Raises what `Questions.ask` does."""
         if self._case.recording is not None:
-            transcript.turns.append(await self._replayed(self._case.recording))
+            transcript.turns += [await self._replayed(one) for one in recordings_of(self._case.recording)]
             return
         if self._case.state == "conversation":
             self._conversation = (await self._questions.client.conversations.create()).id
