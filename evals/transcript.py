@@ -32,6 +32,8 @@ class Made(BaseModel):
     responses: list[Json] = Field(default_factory=list[Json])
     #: Types of the events of streamed responses, in order; empty where nothing was streamed.
     events: list[str] = Field(default_factory=list[str])
+    #: How many of them did not bear the number behind that of the event before.
+    misnumbered: int = 0
     #: Seconds from the question to the end, and to the first text; None where no text was streamed.
     seconds: float = 0
     first_text_s: float | None = None

@@ -11,6 +11,7 @@ from evals.graders.grading import CannotGrade, Grade, Grader, Means
 from evals.graders.leak import SecretLeak
 from evals.graders.structured import JsonPath, JsonSchema, Numeric
 from evals.graders.text import Contains, Exact, Regex, StringCheck, expected
+from evals.graders.wire import Events, Refused, ResponseField
 
 AnyGrader = Annotated[
     StringCheck
@@ -28,7 +29,10 @@ AnyGrader = Annotated[
     | Citations
     | Budget
     | Repairs
-    | SecretLeak,
+    | SecretLeak
+    | Refused
+    | ResponseField
+    | Events,
     Field(discriminator="type"),
 ]
 

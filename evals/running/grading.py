@@ -9,6 +9,7 @@ from openai import APIError, AsyncOpenAI
 
 from evals.environment import variable
 from evals.graders import CannotGrade, Grade, Grader, Means, expected
+from evals.graders.wire import Refused
 from evals.results import Attempt
 from evals.suite.schema import Case, Judging, Suite
 from evals.transcript import Transcript
@@ -43,14 +44,22 @@ class Graders:
         if made.fault:
             return attempt
         means = Means(item=case.item, judge=self._judge, canaries=self._suite.canaries, directory=self._suite.directory)
+        refusals = _refusals(made) if not any(isinstance(one, Refused) for one in graders_of(case)) else []
         try:
             attempt.grades = await asyncio.gather(*(_graded(one, made, means) for one in graders_of(case)))
         except CannotGrade as problem:
             attempt.fault = str(problem)
             return attempt
-        attempt.score = _score(attempt.grades, graders_of(case))
-        attempt.passed = _passes(case, attempt)
+        attempt.score = 0 if refusals else _score(attempt.grades, graders_of(case))
+        attempt.grades = [*refusals, *attempt.grades]
+        attempt.passed = not refusals and _passes(case, attempt)
         return attempt
+
+
+def _refusals(made: Transcript) -> list[Grade]:
+    """What was refused, where no grader looks for that."""
+    said = [f"HTTP {turn.error['status']}: {turn.error['message']}" for turn in made.turns if turn.error]
+    return [Grade(grader="answered", score=0, passed=False, why=why) for why in said]
 
 
 def graders_of(case: Case) -> list[Grader]:

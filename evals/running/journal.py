@@ -3,6 +3,8 @@
 import hashlib
 import json
 import secrets
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -56,7 +58,8 @@ class Journal:
         self._out = self._file.open("ab")
 
     @classmethod
-    def opened(cls, directory: Path, suite: Suite, target: str, model: str | None) -> Self:
+    @contextmanager
+    def opened(cls, directory: Path, suite: Suite, target: str, model: str | None) -> Iterator[Self]:
         """Of a new run, or of one that was not finished. Raises `Unfit` when the directory holds another run."""
         about = About(
             run=secrets.token_hex(8),
@@ -70,13 +73,14 @@ class Journal:
         if known is None:
             directory.mkdir(parents=True, exist_ok=True)
             (directory / _ABOUT).write_text(about.model_dump_json(indent=1))
-            return cls(directory, about)
-        if not known.same(about):
+        elif not known.same(about):
             raise Unfit(
                 f"{directory} holds a run of another suite, target or model ({known.suite}, {known.target}, "
                 f"{known.model}): name another --out."
             )
-        return cls(directory, known)
+        journal = cls(directory, known or about)
+        with closing(journal._out):
+            yield journal
 
     def note(self, case: str, attempt: Attempt) -> None:
         """On its way to the disk when this returns: it outlives the process."""
@@ -84,9 +88,6 @@ class Journal:
         self._out.flush()
         if not attempt.fault:
             self.done[case, attempt.epoch] = attempt
-
-    def close(self) -> None:
-        self._out.close()
 
     def _read(self) -> None:
         if not self._file.exists():

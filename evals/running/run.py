@@ -1,15 +1,16 @@
 """A run of a suite: what was not asked yet is asked, graded, noted; then everything is summed up."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from evals.results import Attempt, RunResult
 from evals.running.grading import Graders, judging
 from evals.running.journal import Journal
 from evals.running.summing import result_of
+from evals.solving.site import served
 from evals.solving.target import Attempts, opened
-from evals.suite.schema import Suite
+from evals.suite.schema import Case, Suite
 from evals.suite.whole import whole
 
 #: Told of every attempt, and whether it was known from before.
@@ -17,14 +18,17 @@ Told = Callable[[Attempt, bool], None]
 
 
 class Run:
-    def __init__(self, suite: Suite, target: Attempts, graders: Graders, journal: Journal, told: Told) -> None:
-        self._suite = suite
+    def __init__(
+        self, cases: Mapping[str, Case], target: Attempts, graders: Graders, journal: Journal, told: Told
+    ) -> None:
+        """`cases` are whole."""
+        self._cases = cases
         self._target = target
         self._graders = graders
         self._journal = journal
         self._told = told
-        self._cases = {case.id: whole(case, suite) for case in suite.cases}
-        self._made = dict(journal.done)
+        #: What came of it, by case and epoch.
+        self.made = dict(journal.done)
 
     async def make(self, case_id: str, epoch: int) -> Attempt:
         """What was noted is not asked again; what was begun and not noted is joined where the server allows it."""
@@ -34,28 +38,24 @@ class Run:
         case = self._cases[case_id]
         made = await self._target.attempt(case, self._journal.about.run, epoch)
         attempt = await self._graders.graded(case, made)
-        self._made[case_id, epoch] = attempt
+        self.made[case_id, epoch] = attempt
         self._journal.note(case_id, attempt)
         self._told(attempt, False)
         return attempt
-
-    def result(self, seconds: float) -> RunResult:
-        return result_of(self._suite, self._journal.about, self._made, seconds)
 
 
 async def run(suite: Suite, directory: Path, told: Told) -> RunResult:
     """Run a suite, or what of it was not done when the process before was killed. Raises `Unfit`."""
     from evals.running.inspected import inspected
 
-    async with opened(suite.target, suite.directory) as target, judging(suite.judge) as judge:
-        journal = Journal.opened(directory, suite, target.shown, target.model)
-        try:
+    with served(suite) as site:
+        cases = {case.id: whole(case, suite, site) for case in suite.cases}
+        async with opened(suite.target, suite.directory) as target, judging(suite.judge) as judge:
             since = time.perf_counter()
-            one = Run(suite, target, Graders(suite, judge), journal, told)
-            before = [*(directory / "logs").glob("*.eval")]
-            await inspected(suite, one.make, directory / "logs")
+            with Journal.opened(directory, suite, target.shown, target.model) as journal:
+                one = Run(cases, target, Graders(suite, judge), journal, told)
+                before = [*(directory / "logs").glob("*.eval")]
+                await inspected(suite, one.make, directory / "logs")
             for log in before:
                 log.unlink()  # the new ones have all that is in them
-            return one.result(time.perf_counter() - since)
-        finally:
-            journal.close()
+            return result_of(suite, journal.about, one.made, time.perf_counter() - since)

@@ -91,8 +91,8 @@ class Conversation:
 
     def _body(self, turn: Turn, asked: list[Json]) -> Json:
         body: Json = {"model": self._model, **self._case.request, **turn.request}
-        if tools := [*(body.get("tools") or ()), *self._given.tools]:
-            body["tools"] = self._given.with_files(tools)
+        if tools := self._given.with_files([*(body.get("tools") or ()), *self._given.tools]):
+            body["tools"] = tools
         if self._conversation:
             body["conversation"] = self._conversation
         elif body.get("store") is False:
@@ -167,6 +167,7 @@ def _items(given: str | list[Json], parts: list[Json]) -> list[Json]:
 def _add(made: Made, answered: Answered) -> None:
     made.seconds += answered.seconds
     made.events += answered.events
+    made.misnumbered += answered.misnumbered
     made.error = answered.error
     if made.first_text_s is None:
         made.first_text_s = answered.first_text_s

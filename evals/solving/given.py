@@ -69,8 +69,6 @@ class Supplies:
             if searched:
                 store = await self._indexed(case.id, searched, stack)
                 given.tools.append({"type": "file_search", "vector_store_ids": [store]})
-            if given.container and not given.tools:
-                given.tools = given.with_files([])
             yield given
 
     async def _uploaded(self, upload: Upload, stack: AsyncExitStack) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 import time
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncGenerator
@@ -46,7 +47,7 @@ class McpServers:
         if known and known[0].returncode is None:
             return known[1]
         port = _free_port()
-        line = [part.replace("{port}", str(port)) for part in command]
+        line = [part.replace("{port}", str(port)).replace("{python}", sys.executable) for part in command]
         try:
             process = await asyncio.create_subprocess_exec(*line, stdin=DEVNULL, stdout=DEVNULL)
         except OSError as error:

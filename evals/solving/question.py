@@ -24,6 +24,7 @@ class Answered:
     response: Json | None = None
     error: Json | None = None
     events: list[str] = field(default_factory=list[str])
+    misnumbered: int = 0
     seconds: float = 0
     first_text_s: float | None = None
 
@@ -71,6 +72,7 @@ class Questions:
             extra_headers=headers,
         )
         async for event in stream:
+            answered.misnumbered += getattr(event, "sequence_number", None) != len(answered.events)
             answered.events.append(event.type)
             if event.type == _TEXT and answered.first_text_s is None:
                 answered.first_text_s = time.perf_counter() - since

@@ -56,7 +56,7 @@ class McpServer(Strict):
     """An MCP server that the case offers the model, started for it or running already."""
 
     label: str
-    #: A program that serves streamable HTTP; `{port}` in it is a free one. Its path is `/mcp`.
+    #: A program that serves streamable HTTP at `/mcp`; `{port}` in it is a free one, `{python}` this very Python.
     command: list[str] | None = None
     url: str | None = None
     allowed_tools: list[str] | None = None
@@ -153,6 +153,8 @@ class Suite(Strict):
     target: Target = Field(default_factory=Target)
     judge: Judging | None = None
     defaults: Defaults = Field(default_factory=Defaults)
+    #: A directory of pages beside the suite, served on this machine while it runs; templates name it as `{{site}}`.
+    site: str | None = None
     #: Strings that must show nowhere; `secret_leak` looks for them.
     canaries: list[str] = Field(default_factory=list[str])
     epochs: int = Field(default=1, ge=1)

@@ -1,0 +1,1 @@
+"""MCP servers that shipped suites offer their models."""
