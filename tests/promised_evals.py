@@ -45,13 +45,18 @@ _REPLAYED = promises(
     """
     record.cases                One command makes cases of stored runs that a filter finds, one a line.
     record.chains               Responses that go on with one another are one case, and nothing is said twice in it.
-    record.secrets              Keys, tokens, passwords and signed addresses are in no recording; what was equal stays so.
+    record.secrets              No recording has keys, tokens, passwords or signatures; what was equal stays so.
     record.checked              A line or a file that cannot be used is one line that says how to mend it, and status 2.
     replay.same                 A model that does the same again shows no change, however it lays out JSON and texts.
     replay.changes              Exactly the steps that another model does otherwise are found, each by itself.
     replay.requests             A replay asks once a response, and once more for each change with steps behind it.
     replay.outside              A replay with recorded results calls nothing outside, and needs no server of tools.
     replay.exit                 The exit status tells of the same, of changes, and of what could not be made again.
+    replay.live                 With live results calls are made, and what they come to is compared, too.
+    replay.from                 A replay begins at any step, or asks each by itself.
+    replay.asked                Instructions, tools and other fields may be others than those recorded.
+    replay.texts                Texts are compared by their words, wholly, not at all, or by a grader.
+    replay.results              A replay is a result that reports show, and recordings are cases of suites.
     """,
 )
 

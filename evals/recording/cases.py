@@ -13,6 +13,8 @@ from evals.recording.chain import recordings_of
 from evals.unfit import Unfit
 
 Json = dict[str, Any]
+#: A line of a suite that is no case.
+_HEADER = '{"suite"'
 
 
 class Recorded(BaseModel):
@@ -54,10 +56,18 @@ def write(path: Path, cases: Iterable[Json]) -> None:
     made = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(case, ensure_ascii=False) + "\n" for case in cases)
+            file.writelines(_line(case) + "\n" for case in cases)
         made.replace(path)
     finally:
         made.unlink(missing_ok=True)
+
+
+def _line(case: Json) -> str:
+    """Without what some readers take for the end of a line."""
+    return json.dumps(case, ensure_ascii=False).translate(_ENDS)
+
+
+_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
 
 
 def read(path: Path) -> list[Recorded]:
@@ -68,7 +78,8 @@ def read(path: Path) -> list[Recorded]:
         raise Unfit(f"{path} does not exist: make it with 'graphnexus eval record --out {path}'.") from missing
     except (OSError, UnicodeDecodeError) as problem:
         raise Unfit(f"{path} cannot be read ({problem}); expected lines of JSON.") from problem
-    cases = [_case(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
+    told = [(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
+    cases = [_case(line, where) for line, where in told if not line.startswith(_HEADER)]
     if not cases:
         raise Unfit(f"{path} holds no cases: record some with 'graphnexus eval record --out {path}'.")
     return cases

@@ -86,7 +86,7 @@ class Redactor:
     def _document(self, text: str) -> str:
         held = json.loads(text)
         clean = self._any(held)
-        return text if clean == held else json.dumps(clean, ensure_ascii=False)
+        return text if clean == held else json.dumps(clean)
 
     def _file(self, text: str) -> str:
         """A file with text in it; pictures and others stay as they are."""

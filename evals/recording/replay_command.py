@@ -5,7 +5,9 @@ import json
 import sys
 import time
 import uuid
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -52,6 +54,10 @@ class Wanted:
     texts: Annotated[
         Literal["normal", "exact", "any"], typer.Option(help="When texts are the same: less layout, wholly, always.")
     ] = "normal"
+    grader: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What says when texts are the same: 'grader:' as in a suite."),
+    ] = None
     case: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this case; may be repeated.")] = None
     concurrency: Annotated[int, typer.Option(min=1, metavar="N", help="Responses at once.")] = 4
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the diff by step here.")] = None
@@ -66,15 +72,14 @@ class Wanted:
 @with_options(Wanted)
 def replay(wanted: Wanted) -> None:
     """Make recorded runs again and show the steps that differ. Exit status: 0 none, 1 some, 2 it could not be done."""
-    cases = _cases(wanted)
-    result = asyncio.run(_replayed(wanted, _asked(wanted), cases))
+    result = asyncio.run(_replayed(wanted, _asked(wanted), _cases(wanted)))
     show(result, Console(highlight=False))
     _write(result, wanted)
     sys.exit(result.status)
 
 
 async def _replayed(wanted: Wanted, asked: Asked, cases: list[Recorded]) -> ReplayResult:
-    async with opened(wanted.url, wanted.key) as client:
+    async with opened(wanted.url, wanted.key) as client, _texts(wanted) as same:
         await client.get("/models", cast_to=object)  # one line where nobody answers, instead of one a case
         result = ReplayResult(
             file=wanted.file.name,
@@ -84,7 +89,7 @@ async def _replayed(wanted: Wanted, asked: Asked, cases: list[Recorded]) -> Repl
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         since = time.perf_counter()
-        replayer = Replayer(client, asked, wanted.concurrency)
+        replayer = Replayer(client, replace(asked, same=same), wanted.concurrency)
         result.cases = list(await asyncio.gather(*map(replayer.replay, cases)))
         result.seconds = time.perf_counter() - since
         return result
@@ -115,8 +120,18 @@ def _asked(wanted: Wanted) -> Asked:
         results=wanted.results,
         unrecorded=wanted.unrecorded,
         begin="each" if wanted.begin == "each" else int(wanted.begin),
-        same=TEXTS[wanted.texts],
     )
+
+
+@asynccontextmanager
+async def _texts(wanted: Wanted) -> AsyncGenerator[SameText]:
+    if wanted.grader is None:
+        yield TEXTS[wanted.texts]
+        return
+    from evals.recording import graded
+
+    async with graded.same_by(graded.read(wanted.grader)) as same:
+        yield same
 
 
 def _field(given: str) -> tuple[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 
 from openai import APIConnectionError, APIStatusError, AsyncOpenAI
 
+from evals.graders.grading import CannotGrade
 from evals.recording.acts import Act, ModelTurn, made_turns, recorded_turns
 from evals.recording.cases import Recorded
 from evals.recording.differing import SameText, differences, normal, of_results
@@ -61,7 +62,7 @@ class Replayer:
             since = time.perf_counter()
             try:
                 await self._walk(recording, request, run)
-            except CannotReplay as problem:
+            except (CannotReplay, CannotGrade) as problem:
                 run.fault = str(problem)
             run.seconds = time.perf_counter() - since
         return run

@@ -1,6 +1,8 @@
 """`graphnexus eval record` and `eval replay`: stored runs made again by another model, and the steps that differ."""
 
+import asyncio
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,12 +11,18 @@ import pytest
 from openai import OpenAI
 
 from evals.command import main
+from evals.report.reading import read as read_result
+from evals.solving.target import opened
+from evals.suite.reading import read as read_suite
+from evals.suite.schema import Target
+from evals.suite.whole import whole
+from evals.transcript import Transcript
 from tests import mcp_servers
 from tests.contract import promise
 from tests.evals import stored_runs
 from tests.evals.stored_runs import CASES, CHAINS, RESPONSES, Maker, lines
 from tests.process import Server
-from tests.upstream import Upstream
+from tests.upstream import Upstream, fails
 
 Json = dict[str, Any]
 
@@ -138,3 +146,153 @@ def test_exactly_the_steps_at_which_another_model_differs_are_found(
     last = [(1, 2), (8, 1), (16, 2), (30, 2)]  # behind them nothing is left to ask
     assert requests(diff) == RESPONSES + len(otherwise) - len(last)
     assert fifty.fast.counts() == before
+
+
+# ---------------------------------------------------------------- ways to replay
+
+
+def chosen(fifty: Fifty, *runs: int) -> list[str]:
+    """`--case` for these."""
+    ids = {int(re.findall(r"\d+", text_of(case))[0]): case["id"] for case in lines(fifty.file)}
+    return [word for run in runs for word in ("--case", ids[run])]
+
+
+def text_of(case: Json) -> str:
+    first = case["recording"].get("recordings", [case["recording"]])[0]
+    return first["input"][0]["item"]["content"][0]["text"]
+
+
+@promise("replay.from")
+def test_a_replay_begins_at_a_step_or_asks_each_by_itself(fifty: Fifty, upstream: Upstream, tmp_path: Path) -> None:
+    otherwise = {(9, 0): stored_runs.other_arguments, (9, 2): stored_runs.other_text, (8, 2): stored_runs.other_text}
+    upstream.on("fifty-from").always(stored_runs.model(otherwise))
+    line = ["--model", "fifty-from", *chosen(fifty, 8, 9)]
+    _, late = replayed(fifty, tmp_path, *line, "--from", "1")
+    steps = [[step["turn"] for run in case["runs"] for step in run["steps"]] for case in late["cases"]]
+    assert sorted(steps) == [[1], [1, 2]], "the second response of the chain has one step"
+    _, each = replayed(fifty, tmp_path, *line, "--from", "each")
+    assert changed(each) == {(9, 0): ["arguments", "missing"], (9, 2): ["text"], (8, 2): ["text"]}
+    assert requests(each) == 6
+
+
+@promise("replay.live")
+def test_live_results_are_made_and_compared(fifty: Fifty, tmp_path: Path) -> None:
+    (case,) = [case for case in lines(fifty.file) if text_of(case) == "Run 10, please."]
+    old = json.dumps(case).replace("fast: c10", "fast: as it was")
+    file = tmp_path / "old.jsonl"
+    file.write_text(old + "\n")
+    tools = tmp_path / "tools.json"
+    tools.write_text(json.dumps([fifty.fast.tool(), stored_runs.FUNCTION]))
+    before = fifty.fast.counts()
+    status, diff = replayed(fifty._replace(file=file), tmp_path, "--results", "live", "--tools", str(tools))
+    assert (status, changed(diff)) == (1, {(10, 1): ["result"]})
+    assert requests(diff) == 1, "what a call came to is no reason to ask again"
+    assert (fifty.fast.counts() - before)["tools/call"] == 3
+
+
+@promise("replay.asked")
+def test_instructions_tools_and_fields_may_be_others(fifty: Fifty, upstream: Upstream, tmp_path: Path) -> None:
+    script = upstream.on("fifty-asked").always(stored_runs.model())
+    said = tmp_path / "said.md"
+    said.write_text("Be terse.")
+    tools = tmp_path / "tools.json"
+    tools.write_text(json.dumps([{**fifty.fast.tool(), "allowed_tools": ["fast_tool"]}]))
+    line = ["--instructions", f"@{said}", "--tools", str(tools), "--set", "temperature=0.25", "--set", "user=ann"]
+    status, _ = replayed(fifty, tmp_path, "--model", "fifty-asked", *line, *chosen(fifty, 11))
+    assert status == 0
+    assert script.last.messages[0] == {"role": "system", "content": "Be terse."}
+    assert script.last.tool_names() == ["fast_tool"] and script.last.body["temperature"] == 0.25
+
+
+@promise("replay.texts")
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (["--texts", "normal"], {(12, 2): ["text"]}),
+        (["--texts", "exact"], {(12, 2): ["text"], (13, 2): ["text"]}),
+        (["--texts", "any"], {}),
+        (["--grader", "contains.yaml"], {}),
+        (["--grader", "exact.yaml"], {(12, 2): ["text"]}),
+    ],
+)
+def test_when_texts_are_the_same_is_for_the_user_to_say(
+    fifty: Fifty, upstream: Upstream, tmp_path: Path, line: list[str], found: Json
+) -> None:
+    (tmp_path / "contains.yaml").write_text("grader: {type: contains, values: ['do not know']}")
+    (tmp_path / "exact.yaml").write_text("grader: {type: exact, value: '{{item.recorded}}'}")
+    otherwise = {(12, 2): stored_runs.other_text, (13, 2): stored_runs.same_text}
+    upstream.on("fifty-texts").always(stored_runs.model(otherwise))
+    line = [str(tmp_path / word) if word.endswith(".yaml") else word for word in line]
+    status, diff = replayed(fifty, tmp_path, "--model", "fifty-texts", *line, *chosen(fifty, 12, 13))
+    assert (status, changed(diff)) == (int(bool(found)), found)
+
+
+@promise("replay.results")
+def test_a_replay_is_a_result_that_reports_show(
+    fifty: Fifty, upstream: Upstream, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upstream.on("fifty-result").always(stored_runs.model({(14, 1): stored_runs.other_arguments}))
+    out = tmp_path / "deep" / "out"
+    line = ["--model", "fifty-result", "--out", str(out), *chosen(fifty, 14, 15, 16)]
+    assert replayed(fifty, tmp_path, *line)[0] == 1
+    result = read_result(out)
+    assert (result.status, len(result.cases), result.model) == (1, 3, "fifty-result")
+    assert [case.passed for case in result.cases if case.score < 1] == [0.0]
+    (grade,) = [one for case in result.cases for one in case.attempts[0].grades if not one.passed]
+    assert (grade.grader, grade.why) == ("step 1", "fast.fast_tool $.text: c14 became another 14")
+    assert "became another 14" in (out / "report.html").read_text()
+    said = capsys.readouterr().out
+    assert "1 of 3 steps differ" in said and "- c14" in said and "+ another 14" in said
+
+
+@promise("replay.results")
+def test_recordings_are_cases_of_a_suite(fifty: Fifty) -> None:
+    suite = read_suite(fifty.file)
+    case = next(one for one in suite.cases if text_of(one.model_dump()) == "Run 16, please.")
+
+    async def asked() -> Transcript:
+        target = Target(url=fifty.server.url, model="fifty")
+        async with opened(target, ".") as attempts:
+            return await attempts.attempt(whole(case, suite), "run", 1)
+
+    made = asyncio.run(asked())
+    assert made.fault is None
+    assert [[item["type"] for item in turn.items] for turn in made.turns] == [
+        ["mcp_call", "mcp_call", "function_call"], ["message"],
+    ]  # fmt: skip
+    assert made.text == "The answer of 16 is “112”."
+
+
+@promise("replay.exit")
+def test_what_cannot_be_made_again_is_a_fault_of_its_case_alone(
+    fifty: Fifty, upstream: Upstream, tmp_path: Path
+) -> None:
+    upstream.on("fifty-broken").always(
+        stored_runs.model({(17, 1): lambda _: fails(400, "No."), (18, 2): stored_runs.other_text})
+    )
+    status, diff = replayed(fifty, tmp_path, "--model", "fifty-broken", *chosen(fifty, 17, 18))
+    assert status == 2
+    faults = sorted(str(run["fault"]) for case in diff["cases"] for run in case["runs"])
+    assert faults[0] == "None" and "No." in faults[1]
+    assert changed({"cases": [case for case in diff["cases"] if case["runs"][0]["steps"]]}) == {(18, 2): ["text"]}
+
+
+@promise("record.checked")
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (["--from", "soon"], "--from soon: expected the number of a step"),
+        (["--case", "none"], "--case none: "),
+        (["--set", "temperature"], "--set temperature: expected NAME=VALUE"),
+        (["--instructions", "@missing.md"], "--instructions missing.md: it cannot be read"),
+        (["--tools", "pyproject.toml"], "--tools pyproject.toml: no JSON"),
+        (["--grader", "pyproject.toml"], "pyproject.toml:"),
+        (["--url", "http://127.0.0.1:9/v1"], "cannot be reached"),
+    ],
+)
+def test_a_line_that_cannot_be_followed_says_so_in_one(
+    fifty: Fifty, line: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended("replay", str(fifty.file), *line) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert message in said
