@@ -60,4 +60,13 @@ _REPLAYED = promises(
     """,
 )
 
-EVALS = [*_RECORDINGS, *_REPORTS, *_REPLAYED]
+_SUITES = promises(
+    "docs/evals-suites.md",
+    """
+    suites.shipped              Every shipped suite is green against the shipped scripted model.
+    suites.faults               A model server that misbehaves, as servers do, costs no score.
+    suites.mutations            Behaviours that are broken on purpose are caught by the graders that should catch them.
+    """,
+)
+
+EVALS = [*_SUITES, *_RECORDINGS, *_REPORTS, *_REPLAYED]

@@ -44,15 +44,16 @@ class Graders:
         if made.fault:
             return attempt
         means = Means(item=case.item, judge=self._judge, canaries=self._suite.canaries, directory=self._suite.directory)
-        refusals = _refusals(made) if not any(isinstance(one, Refused) for one in graders_of(case)) else []
+        if not any(isinstance(one, Refused) for one in graders_of(case)) and (refusals := _refusals(made)):
+            attempt.grades = refusals
+            return attempt
         try:
             attempt.grades = await asyncio.gather(*(_graded(one, made, means) for one in graders_of(case)))
         except CannotGrade as problem:
             attempt.fault = str(problem)
             return attempt
-        attempt.score = 0 if refusals else _score(attempt.grades, graders_of(case))
-        attempt.grades = [*refusals, *attempt.grades]
-        attempt.passed = not refusals and _passes(case, attempt)
+        attempt.score = _score(attempt.grades, graders_of(case))
+        attempt.passed = _passes(case, attempt)
         return attempt
 
 

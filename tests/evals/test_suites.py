@@ -1,0 +1,38 @@
+"""The shipped suites, against the shipped scripted model: green, and as green when the model misbehaves."""
+
+from pathlib import Path
+
+import pytest
+
+from evals.results import Attempt
+from evals.scripted.server import FAULTS
+from evals.suite.reading import SHIPPED
+from tests.contract import promise
+from tests.evals.standing import attempts, shipped
+from tests.process import Server
+
+NAMES = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+#: What a server gets over by itself; a 429 is the caller's to repeat.
+SURVIVED = [fault for fault in FAULTS if fault != "429"]
+
+
+@promise("suites.shipped")
+@pytest.mark.parametrize("name", NAMES)
+async def test_every_shipped_suite_is_green(name: str, over_scripted: Server, tmp_path: Path) -> None:
+    made = await attempts(shipped(name), over_scripted.url, tmp_path)
+    wrong = {
+        id: [(g.grader, g.why) for g in one.grades if not g.passed] or one.fault
+        for id, one in made.items()
+        if not one.passed
+    }
+    assert not wrong
+
+
+@promise("suites.faults")
+@pytest.mark.parametrize("fault", SURVIVED)
+async def test_a_model_server_that_misbehaves_costs_no_score(
+    fault: str, calm: dict[str, Attempt], over_scripted: Server, tmp_path: Path
+) -> None:
+    rough = await attempts(shipped("tools"), over_scripted.url, tmp_path, f"scripted-{fault}")
+    assert {id: one.score for id, one in rough.items()} == {id: one.score for id, one in calm.items()}
+    assert all(one.passed for one in rough.values())
