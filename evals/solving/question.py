@@ -72,7 +72,7 @@ class Questions:
             extra_headers=headers,
         )
         async for event in stream:
-            answered.misnumbered += getattr(event, "sequence_number", None) != len(answered.events)
+            answered.misnumbered += event.sequence_number != len(answered.events)
             answered.events.append(event.type)
             if event.type == _TEXT and answered.first_text_s is None:
                 answered.first_text_s = time.perf_counter() - since

@@ -84,7 +84,7 @@ def _jsonl(path: Path, text: str) -> tuple[Json, dict[Place, int]]:
     suite: Json = {"name": path.stem}
     cases: list[Any] = []
     lines = dict[Place, int]()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
