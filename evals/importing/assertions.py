@@ -1,0 +1,141 @@
+"""An assertion of promptfoo → a grader, or a word on why there is none."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import regex
+
+from evals.importing.found import Imported
+
+Json = dict[str, Any]
+
+_RUBRIC = (
+    "Grade the answer by this rubric: {rubric}\n\nThe answer:\n{{{{sample.output_text}}}}\n\nSay 1 if it holds, else 0."
+)
+#: Defaults of promptfoo.
+_DISTANCE, _SIMILAR, _OVERLAP, _BLEU = 5, 0.75, 0.75, 0.5
+
+
+def grader_of(said: Any, place: str, made: Imported) -> Json | None:
+    """None where there is none; `made` is told why."""
+    if not isinstance(said, dict) or not isinstance(said.get("type"), str):
+        made.left.append(f"{place}: an assertion has a type.")
+        return None
+    kind = said["type"].removeprefix("not-")
+    written = _WRITTEN.get(kind)
+    if written is None or "transform" in said:
+        why = "it changes what is looked at" if written else _REASONS.get(kind, "there is no grader like it")
+        made.left.append(f"{place}: {said['type']!r} is left out: {why}.")
+        return None
+    grader = written(said)
+    if grader is None:
+        made.left.append(f"{place}: {said['type']!r} is left out: its value is of no use here.")
+        return None
+    extra: Json = {"negate": True} if said["type"].startswith("not-") else {}
+    if said.get("metric"):
+        extra["name"] = str(said["metric"])
+    return {**grader, **extra, **({"weight": said["weight"]} if "weight" in said else {})}
+
+
+_REASONS = {
+    "javascript": "it is a program",
+    "python": "it is a program with promptfoo's own interface; write a grader `python`",
+    "webhook": "it asks a server",
+    "cost": "prices are not known; write a grader `budget` with input_price and output_price",
+    "assert-set": "sets of assertions are not known; write their graders one by one",
+}
+
+
+def _values(said: Json) -> list[str]:
+    given = said.get("value")
+    if isinstance(given, str):
+        return [part.strip() for part in given.split(",")]
+    return [str(one) for one in given or ()]
+
+
+def _equals(said: Json) -> Json | None:
+    value = said.get("value")
+    if isinstance(value, dict | list):
+        return {"type": "json_path", "path": "", "equals": value}
+    return {"type": "string_check", "operation": "eq", "input": "{{sample.output_text}}", "reference": str(value)}
+
+
+def _contains(ignore_case: bool) -> Callable[[Json], Json]:
+    return lambda said: {"type": "contains", "values": [str(said.get("value"))], "ignore_case": ignore_case}
+
+
+def _several(ignore_case: bool, any: bool) -> Callable[[Json], Json]:
+    return lambda said: {"type": "contains", "values": _values(said), "any": any, "ignore_case": ignore_case}
+
+
+def _begins(said: Json) -> Json:
+    return {"type": "regex", "pattern": f"\\A{regex.escape(str(said.get('value')))}"}
+
+
+def _regex(said: Json) -> Json | None:
+    try:
+        regex.compile(str(said.get("value")))
+    except regex.error:
+        return None
+    return {"type": "regex", "pattern": str(said["value"])}
+
+
+def _is_json(said: Json) -> Json | None:
+    schema = said.get("value") or {}
+    if isinstance(schema, str):
+        try:
+            schema = json.loads(schema)
+        except ValueError:
+            return None
+    return {"type": "json_schema", "schema": schema}
+
+
+def _similar(metric: str, least: float) -> Callable[[Json], Json]:
+    def written(said: Json) -> Json:
+        return {
+            "type": "text_similarity",
+            "evaluation_metric": metric,
+            "input": "{{sample.output_text}}",
+            "reference": str(said.get("value")),
+            "pass_threshold": float(said.get("threshold", least)),
+        }
+
+    return written
+
+
+def _rubric(said: Json) -> Json:
+    return {
+        "type": "score_model",
+        "input": [{"role": "user", "content": _RUBRIC.format(rubric=said.get("value"))}],
+        "range": [0, 1],
+        "pass_threshold": float(said.get("threshold", 0.5)),
+    }
+
+
+def _latency(said: Json) -> Json | None:
+    return {"type": "budget", "seconds": said["threshold"] / 1000} if "threshold" in said else None
+
+
+def _distance(said: Json) -> Json:
+    return {"type": "distance", "reference": str(said.get("value")), "at_most": said.get("threshold", _DISTANCE)}
+
+
+_WRITTEN: dict[str, Callable[[Json], Json | None]] = {
+    "equals": _equals,
+    "contains": _contains(False),
+    "icontains": _contains(True),
+    "contains-all": _several(False, False),
+    "contains-any": _several(False, True),
+    "icontains-all": _several(True, False),
+    "icontains-any": _several(True, True),
+    "starts-with": _begins,
+    "regex": _regex,
+    "is-json": _is_json,
+    "levenshtein": _distance,
+    "similar": _similar("cosine", _SIMILAR),
+    "rouge-n": _similar("rouge_1", _OVERLAP),
+    "bleu": _similar("bleu", _BLEU),
+    "llm-rubric": _rubric,
+    "latency": _latency,
+}
