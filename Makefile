@@ -10,7 +10,7 @@ ARGS ?=
 CLIENTS := $(if $(shell command -v npm),$(wildcard tests/*/package-lock.json))
 NODE_MODULES := $(CLIENTS:%/package-lock.json=%/node_modules/.stamp)
 
-.PHONY: help serve demo studio setup test faults lint check fix bench clean
+.PHONY: help serve demo studio setup test eval faults lint check fix bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make demo    walk through what the server can do, offline"
 	@echo "make studio  open LangGraph Studio on the same graph and conversations"
 	@echo "make test    run the tests"
+	@echo "make eval    run evaluation suites (ARGS=\"run conformance\"; docs/evals.md)"
 	@echo "make faults  kill, pause and cut off servers at every named point, and print what became of it"
 	@echo "make check   what CI runs: lint, types, import arrows, tests"
 	@echo "make fix     format, and mend what ruff can"
@@ -37,6 +38,9 @@ setup: .venv/.serve
 
 test: .venv/.dev .venv-mcp/.stamp .venv-sandbox/.stamp $(NODE_MODULES)
 	$(BIN)/pytest $(ARGS)
+
+eval: .venv/.evals
+	@exec $(BIN)/graphnexus eval $(ARGS)
 
 faults: .venv/.dev
 	$(BIN)/python -m tests.faults $(ARGS)
@@ -64,9 +68,13 @@ clean:
 	$(BIN)/uv sync --locked --no-dev --inexact --extra browser --quiet
 	@touch $@
 
+.venv/.evals: $(LOCK) | $(BIN)/uv
+	$(BIN)/uv sync --locked --no-dev --inexact --extra evals --quiet
+	@touch $@
+
 .venv/.dev: $(LOCK) | $(BIN)/uv
 	$(BIN)/uv sync --locked --inexact --quiet
-	@touch .venv/.serve $@
+	@touch .venv/.serve .venv/.evals $@
 
 $(BIN)/uv: | bootstrap.py
 	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
