@@ -1,11 +1,14 @@
 """What the documentation shows is what happens: every example is run, every table and picture compared."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from evals.command import main as evals
+from evals.recording import graded
 from graph.machine import build
 from nodes import HOSTED_TOOLS
 from tests import mcp_servers
@@ -129,6 +132,25 @@ def test_the_examples_of_approvals_do_what_they_say(demo: Server) -> None:
     with mcp_servers.serve("sums") as server:
         for code in blocks(ROOT / "docs/approvals.md", "python"):
             run(code.replace("http://127.0.0.1:9000/mcp", server.url), demo, names)
+
+
+def test_the_examples_of_replays_record_a_run_and_make_it_again(
+    demo: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = ROOT / "docs/evals-replay.md"
+    with mcp_servers.serve("sums") as server:
+        run(blocks(page, "python")[0].replace("http://127.0.0.1:9000/mcp", server.url), demo, {})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_BASE_URL", demo.url)
+    for line in blocks(page, "sh")[0].splitlines():
+        with pytest.raises(SystemExit) as ended:
+            evals(shlex.split(line)[2:])
+        assert not ended.value.code, line
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == [
+        "diff.json", "report.html", "result.json", "runs.jsonl",
+    ]  # fmt: skip
+    Path("same.yaml").write_text(blocks(page, "yaml")[0])
+    assert graded.read(Path("same.yaml")).grader.type == "contains"
 
 
 def test_the_example_of_values_answers_what_a_server_asks(demo: Server) -> None:

@@ -31,7 +31,7 @@ def _usual(run: int, turn: int) -> Step:
     if turn == 0:
         return together(("fast_tool", {"text": f"a{run}"}), ("fast_tool", {"text": f"b{run}", "seconds": 0}))
     if turn == 1:
-        return calls("look", at=run) if run in CHAINS else calls("fast_tool", text=f"c{run}")
+        return calls("look", at=run, why="to see") if run in CHAINS else calls("fast_tool", text=f"c{run}")
     return says(f"The answer of {run} is “{run * 7}”.")
 
 
@@ -98,7 +98,15 @@ def same_text(run: int) -> Step:
 
 
 def other_client_call(run: int) -> Step:
-    return calls("look", at=run + 1000)
+    return calls("look", at=run + 1000, why="to see")
+
+
+def same_client_call(run: int) -> Step:
+    return calls("look", f'{{"why":"to see", "at" :{run}}}')
+
+
+def longer_text(run: int) -> Step:
+    return says(f"Gladly. The answer of {run} is “{run * 7}”. Ask for more.")
 
 
 def lines(path: Any) -> Iterator[Json]:

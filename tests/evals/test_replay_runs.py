@@ -127,6 +127,7 @@ def test_exactly_the_steps_at_which_another_model_differs_are_found(
         **otherwise,
         (6, 0): stored_runs.same_in_other_words,
         (7, 2): stored_runs.same_text,
+        (24, 1): stored_runs.same_client_call,
     }))  # fmt: skip
     before = fifty.fast.counts()
     status, diff = replayed(fifty, tmp_path, "--model", "fifty-other")
@@ -208,23 +209,24 @@ def test_instructions_tools_and_fields_may_be_others(fifty: Fifty, upstream: Ups
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        (["--texts", "normal"], {(12, 2): ["text"]}),
-        (["--texts", "exact"], {(12, 2): ["text"], (13, 2): ["text"]}),
-        (["--texts", "any"], {}),
-        (["--grader", "contains.yaml"], {}),
-        (["--grader", "exact.yaml"], {(12, 2): ["text"]}),
+        (["--texts", "normal"], {12, 19}),
+        (["--texts", "exact"], {12, 13, 19}),
+        (["--texts", "any"], set[int]()),
+        (["--grader", "contains.yaml"], {12}),
+        (["--grader", "exact.yaml"], {12, 19}),
     ],
 )
 def test_when_texts_are_the_same_is_for_the_user_to_say(
-    fifty: Fifty, upstream: Upstream, tmp_path: Path, line: list[str], found: Json
+    fifty: Fifty, upstream: Upstream, tmp_path: Path, line: list[str], found: set[int]
 ) -> None:
-    (tmp_path / "contains.yaml").write_text("grader: {type: contains, values: ['do not know']}")
+    (tmp_path / "contains.yaml").write_text("grader: {type: contains, values: ['{{item.recorded}}']}")
     (tmp_path / "exact.yaml").write_text("grader: {type: exact, value: '{{item.recorded}}'}")
-    otherwise = {(12, 2): stored_runs.other_text, (13, 2): stored_runs.same_text}
+    acts = {12: stored_runs.other_text, 13: stored_runs.same_text, 19: stored_runs.longer_text}
+    otherwise = {(run, 2): act for run, act in acts.items()}
     upstream.on("fifty-texts").always(stored_runs.model(otherwise))
     line = [str(tmp_path / word) if word.endswith(".yaml") else word for word in line]
-    status, diff = replayed(fifty, tmp_path, "--model", "fifty-texts", *line, *chosen(fifty, 12, 13))
-    assert (status, changed(diff)) == (int(bool(found)), found)
+    status, diff = replayed(fifty, tmp_path, "--model", "fifty-texts", *line, *chosen(fifty, *acts))
+    assert (status, changed(diff)) == (int(bool(found)), {(run, 2): ["text"] for run in found})
 
 
 @promise("replay.results")
