@@ -69,4 +69,13 @@ _SUITES = promises(
     """,
 )
 
-EVALS = [*_SUITES, *_RECORDINGS, *_REPORTS, *_REPLAYED]
+_RUNNING = promises(
+    "docs/evals.md",
+    """
+    running.resumed             A run that is killed goes on where it was: every case is asked once, and counted once.
+    running.limits              No more cases are asked at once than the suite wants.
+    running.figures             pass@k, pass^k and pass rates are unbiased, and their intervals hold what is true.
+    """,
+)
+
+EVALS = [*_SUITES, *_RUNNING, *_RECORDINGS, *_REPORTS, *_REPLAYED]

@@ -30,6 +30,8 @@ _GRADED = "attempt"
 #: Items that are calls of tools, by the field of what they were called with.
 _CALLS = {"function_call": "arguments", "mcp_call": "arguments", "custom_tool_call": "input"}
 _SHOWN_CHARS = 20_000
+#: Cases in hand for each that is asked: while some are graded and logged, others are asked.
+_IN_HAND = 2
 
 
 async def inspected(suite: Suite, make: Make, logs: Path) -> list[EvalLog]:
@@ -39,7 +41,7 @@ async def inspected(suite: Suite, make: Make, logs: Path) -> list[EvalLog]:
         list(_tasks(suite, make)),
         model=None,
         log_dir=str(logs),
-        max_samples=suite.concurrency,
+        max_samples=suite.concurrency * _IN_HAND,
         max_tasks=1,
         fail_on_error=True,
         log_realtime=False,

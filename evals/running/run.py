@@ -1,5 +1,6 @@
 """A run of a suite: what was not asked yet is asked, graded, noted; then everything is summed up."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,9 +13,30 @@ from evals.solving.site import served
 from evals.solving.target import Attempts, opened
 from evals.suite.schema import Case, Suite
 from evals.suite.whole import whole
+from evals.transcript import Transcript
 
 #: Told of every attempt, and whether it was known from before.
 Told = Callable[[Attempt, bool], None]
+
+
+class Queued:
+    """A target that is asked by so many cases at once."""
+
+    def __init__(self, target: Attempts, at_once: int) -> None:
+        self._target = target
+        self._free = asyncio.Semaphore(at_once)
+
+    @property
+    def shown(self) -> str:
+        return self._target.shown
+
+    @property
+    def model(self) -> str | None:
+        return self._target.model
+
+    async def attempt(self, case: Case, run: str, epoch: int) -> Transcript:
+        async with self._free:
+            return await self._target.attempt(case, run, epoch)
 
 
 class Run:
@@ -53,7 +75,7 @@ async def run(suite: Suite, directory: Path, told: Told) -> RunResult:
         async with opened(suite.target, suite.directory) as target, judging(suite.judge) as judge:
             since = time.perf_counter()
             with Journal.opened(directory, suite, target.shown, target.model) as journal:
-                one = Run(cases, target, Graders(suite, judge), journal, told)
+                one = Run(cases, Queued(target, suite.concurrency), Graders(suite, judge), journal, told)
                 before = [*(directory / "logs").glob("*.eval")]
                 await inspected(suite, one.make, directory / "logs")
             for log in before:
