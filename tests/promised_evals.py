@@ -78,4 +78,22 @@ _RUNNING = promises(
     """,
 )
 
-EVALS = [*_SUITES, *_RUNNING, *_RECORDINGS, *_REPORTS, *_REPLAYED]
+_SOLVING = promises(
+    "docs/evals.md",
+    """
+    solving.turns               Turns hang together by responses, a conversation, or not at all, streamed or in background.
+    solving.asks                Client's functions are answered by name, arguments or one after another; approvals decided.
+    solving.given               Files, vector stores, conversations and MCP servers are there for a case and gone after it.
+    solving.joined              A case asked again for the same run joins what was made, and nothing is made twice.
+    solving.refused             What a server refuses is what came of the turn, and the case goes on.
+    solving.faults              What cannot be asked to its end is a fault in one line, and nothing goes on behind it.
+    solving.recorded            Path, state and repairs are told where a grader looks at them.
+    graph.turns                 A compiled graph is asked turn by turn: texts, calls, path, state and tokens are told.
+    graph.asks                  Functions, approvals and interrupts of a graph are answered as the case says.
+    graph.request               Fields, files and items of a request reach the graph.
+    graph.fails                 What a graph raises came of the turn; what it cannot be given is a fault.
+    graph.named                 A graph is found in a module or a file, compiled or not; what is none is one line.
+    """,
+)
+
+EVALS = [*_SOLVING, *_SUITES, *_RUNNING, *_RECORDINGS, *_REPORTS, *_REPLAYED]

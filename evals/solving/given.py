@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from openai import APIError, AsyncOpenAI
+from openai.types.file_create_params import ExpiresAfter
+from openai.types.vector_store_create_params import ExpiresAfter as StoreExpiresAfter
 
 from evals.solving.mcp_servers import McpServers
 from evals.suite.schema import Case, Upload
@@ -15,7 +17,10 @@ from evals.unfit import Unfit
 
 Json = dict[str, Any]
 
-_INDEX_S, _LOOK_S = 300, 0.1
+_INDEX_S, _LOOK_S, _GONE_S = 300, 0.1, 10
+#: When the server itself removes what a killed run has left.
+_FILE_LEFT: ExpiresAfter = {"anchor": "created_at", "seconds": 86_400}
+_STORE_LEFT: StoreExpiresAfter = {"anchor": "last_active_at", "days": 1}
 
 
 @dataclass(slots=True)
@@ -51,7 +56,8 @@ class Supplies:
     @asynccontextmanager
     async def given(self, case: Case) -> AsyncGenerator[Given]:
         """Raises `Unfit`, and `APIError` when the server does not take a file."""
-        given = Given(wants_recording=any(getattr(grader, "wants_recording", False) for grader in case.graders))
+        graders = [*case.graders, *(grader for turn in case.turns for grader in turn.graders)]
+        given = Given(wants_recording=any(getattr(grader, "wants_recording", False) for grader in graders))
         given.tools = [await self._servers.tool(server) for server in case.mcp_servers]
         async with AsyncExitStack() as stack:
             searched: list[str] = []
@@ -73,22 +79,16 @@ class Supplies:
 
     async def _uploaded(self, upload: Upload, stack: AsyncExitStack) -> str:
         purpose = "vision" if upload.use == "image" else "user_data"
-        made = await self._client.files.create(file=self._content(upload), purpose=purpose)
-        stack.push_async_callback(self._gone, f"/files/{made.id}")
+        file = content(upload, self._directory)
+        made = await self._client.files.create(file=file, purpose=purpose, expires_after=_FILE_LEFT)
+        stack.push_async_callback(gone, self._client, f"/files/{made.id}")
         return made.id
 
-    def _content(self, upload: Upload) -> tuple[str, bytes]:
-        if upload.content is not None:
-            return upload.name or "file.txt", upload.content.encode()
-        path = self._directory / (upload.path or "")
-        try:
-            return upload.name or path.name, path.read_bytes()
-        except OSError as error:
-            raise Unfit(f"The file {path} of the suite cannot be read: {error.strerror}.") from error
-
     async def _indexed(self, name: str, files: list[str], stack: AsyncExitStack) -> str:
-        store = await self._client.vector_stores.create(name=f"eval {name}"[:100], file_ids=files)
-        stack.push_async_callback(self._gone, f"/vector_stores/{store.id}")
+        store = await self._client.vector_stores.create(
+            name=f"eval {name}"[:100], file_ids=files, expires_after=_STORE_LEFT
+        )
+        stack.push_async_callback(gone, self._client, f"/vector_stores/{store.id}")
         async with asyncio.timeout(_INDEX_S):
             while store.status == "in_progress":
                 await asyncio.sleep(_LOOK_S)
@@ -97,8 +97,35 @@ class Supplies:
             raise Unfit(f"Not all files of the case {name!r} could be made searchable: {store.file_counts}.")
         return store.id
 
-    async def _gone(self, path: str) -> None:
-        try:
-            await self._client.delete(path, cast_to=object)
-        except APIError:
-            return  # removed with what it was in, or with the server
+
+async def gone(client: AsyncOpenAI, path: str) -> None:
+    """Remove something; soon, or not at all: whoever waits for that has waited enough."""
+    try:
+        await client.with_options(timeout=_GONE_S, max_retries=0).delete(path, cast_to=object)
+    except APIError:
+        return  # removed with what it was in, or with the server
+
+
+def content(upload: Upload, directory: Path) -> tuple[str, bytes]:
+    """Name and bytes of a file. Raises `Unfit`."""
+    if upload.content is not None:
+        return upload.name or "file.txt", upload.content.encode()
+    path = directory / (upload.path or "")
+    try:
+        return upload.name or path.name, path.read_bytes()
+    except OSError as error:
+        raise Unfit(f"The file {path} of the suite cannot be read: {error.strerror}.") from error
+
+
+def with_parts(given: str | list[Json], parts: list[Json]) -> list[Json]:
+    """Input items, with the files of the case in the first user message."""
+    items: list[Json] = [{"role": "user", "content": given}] if isinstance(given, str) else [*given]
+    if not parts:
+        return items
+    for at, item in enumerate(items):
+        if item.get("role") == "user":
+            said = item["content"]
+            before = [{"type": "input_text", "text": said}] if isinstance(said, str) else said
+            items[at] = {**item, "content": [*parts, *before]}
+            return items
+    return [{"role": "user", "content": parts}, *items]

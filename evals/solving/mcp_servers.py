@@ -6,7 +6,9 @@ import sys
 import time
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from os import killpg
+from signal import SIGKILL, SIGTERM, Signals
 from typing import Any, Self
 
 from evals.suite.schema import McpServer
@@ -49,7 +51,7 @@ class McpServers:
         port = _free_port()
         line = [part.replace("{port}", str(port)).replace("{python}", sys.executable) for part in command]
         try:
-            process = await asyncio.create_subprocess_exec(*line, stdin=DEVNULL, stdout=DEVNULL)
+            process = await asyncio.create_subprocess_exec(*line, stdin=DEVNULL, stdout=DEVNULL, start_new_session=True)
         except OSError as error:
             raise Unfit(f"The MCP server {line[0]!r} cannot be started: {error.strerror}.") from error
         self._running[command] = (process, port)
@@ -58,14 +60,19 @@ class McpServers:
 
     async def _stop(self) -> None:
         for process, _ in self._running.values():
-            if process.returncode is None:
-                process.terminate()
+            _signal(process, SIGTERM)
         for process, _ in self._running.values():
             try:
                 await asyncio.wait_for(process.wait(), _STOP_S)
             except TimeoutError:
-                process.kill()
+                _signal(process, SIGKILL)
                 await process.wait()
+
+
+def _signal(process: Process, sign: Signals) -> None:
+    """To it and what it has started: programs like `uvx` and `npx` start the server they are asked for."""
+    with suppress(ProcessLookupError):
+        killpg(process.pid, sign)
 
 
 async def _listening(process: Process, port: int, name: str) -> None:
@@ -78,7 +85,8 @@ async def _listening(process: Process, port: int, name: str) -> None:
             continue
         writer.close()
         return
-    raise Unfit(f"The MCP server {name!r} does not listen on its port: its command must use {{port}}.")
+    how = "has not listened on its port" if process.returncode is None else f"ended with status {process.returncode}"
+    raise Unfit(f"The MCP server {name!r} {how}: its command must serve HTTP on {{port}} of 127.0.0.1.")
 
 
 def _free_port() -> int:

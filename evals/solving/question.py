@@ -9,6 +9,9 @@ from typing import Any
 
 from openai import APIStatusError, AsyncOpenAI
 
+from evals.solving.given import gone
+from evals.unfit import Unfit
+
 Json = dict[str, Any]
 
 _GOING_ON = ("queued", "in_progress")
@@ -37,6 +40,8 @@ class Questions:
         self.client = client
         self._key = key
         self._asked = 0
+        #: A response that is still being made.
+        self._unfinished: str | None = None
 
     async def ask(self, body: Json) -> Answered:
         """What the server refuses is in the answer. Raises `APIError` when it cannot be reached, or says nonsense."""
@@ -48,44 +53,69 @@ class Questions:
             if body.get("stream"):
                 await self._streamed(body, headers, answered, since)
             else:
-                answered.response = await self._whole(body, headers)
+                whole = await self.client.post("/responses", cast_to=object, body=body, options={"headers": headers})
+                answered.response = _response(whole)
             if answered.response and answered.response.get("status") in _GOING_ON:
-                answered.response = await self._ended(answered.response)
+                answered.response = await self._ended(answered.response, body)
         except APIStatusError as error:
             answered.error = _told(error)
         answered.seconds = time.perf_counter() - since
         return answered
 
+    async def stop(self) -> None:
+        """Leave no response that goes on by itself: it is removed, and so a resumed run asks again."""
+        if self._unfinished:
+            await gone(self.client, f"/responses/{self._unfinished}")
+
     def _name(self, body: Json) -> str:
         whole = json.dumps([self._key, self._asked, body], sort_keys=True)
         return hashlib.sha256(whole.encode()).hexdigest()
 
-    async def _whole(self, body: Json, headers: dict[str, str]) -> Json:
-        return await self.client.post("/responses", cast_to=object, body=body, options={"headers": headers})  # type: ignore[return-value]
-
     async def _streamed(self, body: Json, headers: dict[str, str], answered: Answered, since: float) -> None:
         rest = {name: value for name, value in body.items() if name not in (*_NAMED, "stream")}
-        stream = await self.client.responses.create(
-            **{name: body[name] for name in _NAMED if name in body},
-            stream=True,
-            extra_body=rest,
-            extra_headers=headers,
-        )
-        async for event in stream:
-            answered.misnumbered += event.sequence_number != len(answered.events)
-            answered.events.append(event.type)
-            if event.type == _TEXT and answered.first_text_s is None:
-                answered.first_text_s = time.perf_counter() - since
-            if (response := getattr(event, "response", None)) is not None:
-                answered.response = response.to_dict(mode="json")
+        named = {name: body[name] for name in _NAMED if name in body}
+        asked = self.client.responses.create(**named, stream=True, extra_body=rest, extra_headers=headers)
+        expected = 0
+        async with await asked as stream:
+            async for event in stream:
+                number = _number(event)
+                answered.misnumbered += number != expected
+                expected = (expected if number is None else number) + 1
+                answered.events.append(event.type)
+                if event.type == _TEXT and answered.first_text_s is None:
+                    answered.first_text_s = time.perf_counter() - since
+                if (response := getattr(event, "response", None)) is not None:
+                    answered.response = response.to_dict(mode="json")
+                    self._note(answered.response)
 
-    async def _ended(self, response: Json) -> Json:
-        wait = _LOOK_S
+    def _note(self, response: Json) -> None:
+        self._unfinished = response["id"] if response.get("status") in _GOING_ON else None
+
+    async def _ended(self, response: Json, body: Json) -> Json:
+        self._note(response)
+        wait, asked = _LOOK_S, {"include": body.get("include") or []}
         while response.get("status") in _GOING_ON:
             await asyncio.sleep(wait)
             wait = min(wait * 1.5, _LOOK_AT_MOST_S)
-            response = await self.client.get(f"/responses/{response['id']}", cast_to=object)  # type: ignore[assignment]
+            path = f"/responses/{response['id']}"
+            response = _response(await self.client.get(path, cast_to=object, options={"params": asked}))
+            self._note(response)
         return response
+
+
+def _response(answer: object) -> Json:
+    """Raises `Unfit` where it is none, as of a server that speaks something else."""
+    if isinstance(answer, dict) and "id" in answer:
+        return answer
+    raise Unfit(f"The server answered with something that is no response: {str(answer)[:80]!r}.")
+
+
+def _number(event: object) -> int | None:
+    match event:
+        case object(sequence_number=int(number)):
+            return number
+        case _:
+            return None
 
 
 def _told(error: APIStatusError) -> Json:

@@ -10,9 +10,10 @@ from openai import APIConnectionError, APIError, AsyncOpenAI
 
 from evals.environment import variable
 from evals.solving.conversation import Conversation
-from evals.solving.given import Given, Supplies
+from evals.solving.given import Supplies
 from evals.solving.mcp_servers import McpServers
 from evals.solving.question import Questions
+from evals.solving.usage import used
 from evals.suite.schema import Case, Target
 from evals.transcript import Transcript
 from evals.unfit import Unfit
@@ -44,24 +45,27 @@ class ServerTarget:
 
     async def attempt(self, case: Case, run: str, epoch: int) -> Transcript:
         transcript = Transcript(case=case.id, epoch=epoch)
+        questions = Questions(self._client, f"{run}/{case.id}/{epoch}")
         try:
             async with asyncio.timeout(case.timeout_s), self._supplies.given(case) as given:
-                await self._asked(case, given, transcript, f"{run}/{case.id}/{epoch}")
+                await _asked(transcript, Conversation(questions, case, self.model or "", given))
         except TimeoutError:
+            await questions.stop()
             transcript.fault = f"The case took longer than {case.timeout_s:g} s."
         except APIConnectionError as error:
             transcript.fault = f"The server cannot be reached: {error.__cause__ or error}."
-        except (APIError, Unfit, OSError) as error:
+        except (APIError, Unfit, OSError, ValueError) as error:  # ValueError: what it says is no JSON
             transcript.fault = str(error)
+        transcript.usage = used(transcript.turns)
         return transcript
 
-    async def _asked(self, case: Case, given: Given, transcript: Transcript, key: str) -> None:
-        talk = Conversation(Questions(self._client, key), case, self.model or "", given)
-        try:
-            await talk.hold(transcript)
-        finally:
-            await talk.tell(transcript)
-            await talk.close()
+
+async def _asked(transcript: Transcript, talk: Conversation) -> None:
+    try:
+        await talk.hold(transcript)
+        await talk.tell(transcript)
+    finally:
+        await talk.close()
 
 
 async def _first_model(client: AsyncOpenAI, url: str) -> str:

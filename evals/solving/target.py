@@ -32,7 +32,7 @@ async def opened(target: Target, directory: str) -> AsyncGenerator[Attempts]:
     if target.graph:
         from evals.solving.graph import GraphTarget
 
-        async with GraphTarget.opened(target.graph, target.model) as graph:
+        async with GraphTarget.opened(target.graph, target.model, directory) as graph:
             yield graph
     else:
         from evals.solving.server import ServerTarget
