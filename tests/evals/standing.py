@@ -65,10 +65,11 @@ async def attempts(suite: Suite, url: str, directory: Path, model: str = "script
     return dict(zip(cases, made, strict=True))
 
 
-def shipped(name: str, *ids: str) -> Suite:
+def shipped(name: str, *ids: str, tag: str | None = None) -> Suite:
     """A shipped suite, or some cases of it."""
     suite = read(find(name))
-    return suite.model_copy(update={"cases": [case for case in suite.cases if not ids or case.id in ids]})
+    some = [case for case in suite.cases if (not ids or case.id in ids) and (tag is None or tag in case.tags)]
+    return suite.model_copy(update={"cases": some})
 
 
 # ---------------------------------------------------------------- breaking things

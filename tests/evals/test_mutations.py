@@ -141,7 +141,7 @@ BROKEN = [
     Broken("an unknown parent is taken", "conformance", "refuses an unknown response", "refused",
            asks=of_requests(lambda body: lost(body, "previous_response_id"))),
     Broken("instructions stay", "conformance", "instructions hold for one response", "contains",
-           asks=of_requests(lambda body: body.setdefault("instructions", "Your code word is marmalade."))),
+           asks=of_requests(lambda body: body.update(instructions="Always speak of marmalade."))),
     Broken("arguments are changed", "conformance", "streams a call", "tool_call"),
     Broken("nothing runs in the background", "conformance", "works in the background", "response",
            asks=of_requests(lambda body: lost(body, "background"))),

@@ -23,6 +23,16 @@ async def test_every_shipped_suite_is_green(name: str, over_scripted: Server, tm
     assert {id: told(one) for id, one in made.items() if not one.passed} == {}
 
 
+@promise("suites.demo")
+@pytest.mark.parametrize("name", NAMES)
+async def test_what_needs_no_understanding_is_green_against_the_built_in_model(
+    name: str, over_scripted: Server, tmp_path: Path
+) -> None:
+    suite = shipped(name, tag=None if name == "conformance" else "plain")
+    made = await attempts(suite, over_scripted.url, tmp_path, "demo")
+    assert made and {id: told(one) for id, one in made.items() if not one.passed} == {}
+
+
 def told(attempt: Attempt) -> object:
     """What is wrong with it."""
     return attempt.fault or [(grade.grader, grade.why) for grade in attempt.grades if not grade.passed]
