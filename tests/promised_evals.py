@@ -82,9 +82,9 @@ _RUNNING = promises(
 _SOLVING = promises(
     "docs/evals.md",
     """
-    solving.turns               Turns hang together by responses, a conversation, or not at all, streamed or in background.
-    solving.asks                Client's functions are answered by name, arguments or one after another; approvals decided.
-    solving.given               Files, vector stores, conversations and MCP servers are there for a case and gone after it.
+    solving.turns               Turns hang together by responses, a conversation or not at all, streamed or not.
+    solving.asks                Client's functions are answered by name, arguments or in a row; approvals are decided.
+    solving.given               Files, stores, conversations and MCP servers are there for a case and gone after it.
     solving.joined              A case asked again for the same run joins what was made, and nothing is made twice.
     solving.refused             What a server refuses is what came of the turn, and the case goes on.
     solving.faults              What cannot be asked to its end is a fault in one line, and nothing goes on behind it.
@@ -97,4 +97,15 @@ _SOLVING = promises(
     """,
 )
 
-EVALS = [*_SOLVING, *_SUITES, *_RUNNING, *_RECORDINGS, *_REPORTS, *_REPLAYED]
+_IMPORTED = promises(
+    "docs/evals-importing.md",
+    """
+    import.openai               Criteria, rows, templates and parameters of OpenAI Evals become a suite.
+    import.promptfoo            Prompts, tests, tables and assertions of promptfoo become a suite.
+    import.verdicts             What was said there has here the verdicts it had there, grader by grader.
+    import.left                 What a suite cannot say is named with its place, and the exit status tells.
+    import.checked              What cannot be imported is one line and status 2, and nothing is written.
+    """,
+)
+
+EVALS = [*_SOLVING, *_SUITES, *_RUNNING, *_RECORDINGS, *_REPORTS, *_REPLAYED, *_IMPORTED]

@@ -6,13 +6,13 @@ from typing import Any
 
 import regex
 
-from evals.importing.found import Imported
+from evals.importing.found import Imported, literal
 
 Json = dict[str, Any]
 
-_RUBRIC = (
-    "Grade the answer by this rubric: {rubric}\n\nThe answer:\n{{{{sample.output_text}}}}\n\nSay 1 if it holds, else 0."
-)
+_RUBRIC = "Grade the answer by this rubric: {}\n\nThe answer:\n{}\n\nSay 1 if it holds, else 0."
+#: Stands for the answer's template until values are made literal.
+_ANSWER = "\0answer\0"
 #: Defaults of promptfoo.
 _DISTANCE, _SIMILAR, _OVERLAP, _BLEU = 5, 0.75, 0.75, 0.5
 
@@ -22,7 +22,7 @@ def grader_of(said: Any, place: str, made: Imported) -> Json | None:
     if not isinstance(said, dict) or not isinstance(said.get("type"), str):
         made.left.append(f"{place}: an assertion has a type.")
         return None
-    kind = said["type"].removeprefix("not-")
+    kind = _ALSO.get(said["type"].removeprefix("not-"), said["type"].removeprefix("not-"))
     written = _WRITTEN.get(kind)
     if written is None or "transform" in said:
         why = "it changes what is looked at" if written else _REASONS.get(kind, "there is no grader like it")
@@ -35,9 +35,31 @@ def grader_of(said: Any, place: str, made: Imported) -> Json | None:
     extra: Json = {"negate": True} if said["type"].startswith("not-") else {}
     if said.get("metric"):
         extra["name"] = str(said["metric"])
-    return {**grader, **extra, **({"weight": said["weight"]} if "weight" in said else {})}
+    return {**_as_said(grader), **extra, **({"weight": said["weight"]} if "weight" in said else {})}
 
 
+def _as_said(grader: Json) -> Json:
+    """Values are texts and no templates, but for the answer's."""
+    if grader["type"] in _NOT_FILLED:
+        return grader
+    return {
+        key: _answered(literal(value)) if key in ("input", "reference", "values", "equals") else value
+        for key, value in grader.items()
+    }
+
+
+def _answered(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_answered(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _answered(one) for key, one in value.items()}
+    return value.replace(_ANSWER, "{{sample.output_text}}") if isinstance(value, str) else value
+
+
+#: Types of graders that fill nothing in.
+_NOT_FILLED = frozenset({"regex", "json_schema"})
+#: Short names that tables have.
+_ALSO = {"grade": "llm-rubric", "eval": "javascript", "fn": "javascript"}
 _REASONS = {
     "javascript": "it is a program",
     "python": "it is a program with promptfoo's own interface; write a grader `python`",
@@ -47,22 +69,27 @@ _REASONS = {
 }
 
 
+def text_of(value: Any) -> str:
+    """As JavaScript writes it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def _values(said: Json) -> list[str]:
     given = said.get("value")
-    if isinstance(given, str):
-        return [part.strip() for part in given.split(",")]
-    return [str(one) for one in given or ()]
+    if isinstance(given, list):
+        return [text_of(one) for one in given]
+    return [part.strip() for part in text_of(given).split(",")]
 
 
 def _equals(said: Json) -> Json | None:
     value = said.get("value")
     if isinstance(value, dict | list):
         return {"type": "json_path", "path": "", "equals": value}
-    return {"type": "string_check", "operation": "eq", "input": "{{sample.output_text}}", "reference": str(value)}
+    return {"type": "string_check", "operation": "eq", "input": _ANSWER, "reference": text_of(value)}
 
 
 def _contains(ignore_case: bool) -> Callable[[Json], Json]:
-    return lambda said: {"type": "contains", "values": [str(said.get("value"))], "ignore_case": ignore_case}
+    return lambda said: {"type": "contains", "values": [text_of(said.get("value"))], "ignore_case": ignore_case}
 
 
 def _several(ignore_case: bool, any: bool) -> Callable[[Json], Json]:
@@ -70,7 +97,7 @@ def _several(ignore_case: bool, any: bool) -> Callable[[Json], Json]:
 
 
 def _begins(said: Json) -> Json:
-    return {"type": "regex", "pattern": f"\\A{regex.escape(str(said.get('value')))}"}
+    return {"type": "regex", "pattern": f"\\A{regex.escape(text_of(said.get('value')))}"}
 
 
 def _regex(said: Json) -> Json | None:
@@ -96,8 +123,8 @@ def _similar(metric: str, least: float) -> Callable[[Json], Json]:
         return {
             "type": "text_similarity",
             "evaluation_metric": metric,
-            "input": "{{sample.output_text}}",
-            "reference": str(said.get("value")),
+            "input": _ANSWER,
+            "reference": text_of(said.get("value")),
             "pass_threshold": float(said.get("threshold", least)),
         }
 
@@ -107,7 +134,7 @@ def _similar(metric: str, least: float) -> Callable[[Json], Json]:
 def _rubric(said: Json) -> Json:
     return {
         "type": "score_model",
-        "input": [{"role": "user", "content": _RUBRIC.format(rubric=said.get("value"))}],
+        "input": [{"role": "user", "content": _RUBRIC.format(text_of(said.get("value")), _ANSWER)}],
         "range": [0, 1],
         "pass_threshold": float(said.get("threshold", 0.5)),
     }
@@ -118,7 +145,7 @@ def _latency(said: Json) -> Json | None:
 
 
 def _distance(said: Json) -> Json:
-    return {"type": "distance", "reference": str(said.get("value")), "at_most": said.get("threshold", _DISTANCE)}
+    return {"type": "distance", "reference": text_of(said.get("value")), "at_most": said.get("threshold", _DISTANCE)}
 
 
 _WRITTEN: dict[str, Callable[[Json], Json | None]] = {
@@ -139,3 +166,10 @@ _WRITTEN: dict[str, Callable[[Json], Json | None]] = {
     "llm-rubric": _rubric,
     "latency": _latency,
 }
+#: What may stand before the colon in a table; other words are part of what is expected.
+KINDS = frozenset({
+    *_WRITTEN, *_REASONS, *_ALSO, "contains-json", "rouge-s", "rouge-l", "meteor", "word-count", "is-xml", "is-sql",
+    "is-html", "pi", "is-refusal", "perplexity", "perplexity-score", "factuality", "answer-relevance", "moderation",
+    "model-graded-closedqa", "g-eval", "guardrails", "select-best", "classifier", "finish-reason", "context-recall",
+    "context-relevance", "context-faithfulness",
+})  # fmt: skip

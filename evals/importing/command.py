@@ -60,7 +60,8 @@ def _documents(path: Path) -> list[Json]:
         else:
             found = [yaml.safe_load(text)]
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise Unfit(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+        why = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise Unfit(f"{path} cannot be read: {why}.") from error
     return [one for each in found for one in _flat(each) if isinstance(one, dict)]
 
 

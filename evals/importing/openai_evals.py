@@ -8,7 +8,7 @@ Source: `openai.types.eval_create_response`, `openai.types.evals.run_retrieve_re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from evals.importing.found import Imported
+from evals.importing.found import Imported, literal, plain
 from evals.unfit import Unfit
 
 Json = dict[str, Any]
@@ -30,7 +30,7 @@ def imported(documents: list[Json]) -> Imported:
     if not of_kind["eval"]:
         raise Unfit('The export has no eval (an object with "object": "eval"): its criteria are there.')
     source = Source(of_kind["eval"][0], of_kind["eval.run"][-1] if of_kind["eval.run"] else {})
-    rows = [one for one in documents if one.get("object") not in ("eval", "eval.run")] or source.content()
+    rows = source.mine(documents) or source.content()
     made = Imported(source.suite())
     made.suite["defaults"] = {"graders": list(source.graders(made)), **source.request(made)}
     made.suite["cases"] = [source.case(number, row) for number, row in enumerate(rows, 1)]
@@ -49,10 +49,16 @@ class Source:
         name = self._eval.get("name") or self._eval.get("id") or "imported"
         model = self._data.get("model") or self._run.get("model")
         return {
-            "name": "".join(char if char.isalnum() or char in "_.:/@+ -" else "-" for char in name)[:200],
+            "name": plain(name) or "imported",
             "description": f"Imported from the OpenAI eval {self._eval.get('id') or name}.",
             **({"target": {"model": model}} if model else {}),
         }
+
+    def mine(self, documents: Iterable[Json]) -> list[Json]:
+        """Rows, and the output items of this run alone."""
+        runs = (None, self._run.get("id")) if self._run else (None,)
+        rows = [one for one in documents if one.get("object") not in ("eval", "eval.run")]
+        return [one for one in rows if not self._run or one.get("run_id") in runs]
 
     def content(self) -> list[Json]:
         """Rows the run brings along."""
@@ -84,26 +90,31 @@ class Source:
 
     def case(self, number: int, row: Json) -> Json:
         item: Json = row.get("datasource_item") or row.get("item") or {}
-        item = item.get("item", item) if isinstance(item.get("item"), dict) else item
-        return {"id": f"row {row.get('datasource_item_id', number)}", "item": item, "input": self._input(row, item)}
+        item = item["item"] if isinstance(item.get("item"), dict) else item
+        id = f"row {row.get('datasource_item_id', number)}"
+        return {"id": id, "item": item, "input": self._input(row, item)}
 
     def _input(self, row: Json, item: Json) -> Any:
         messages: Json = self._data.get("input_messages") or {}
         if template := messages.get("template"):
             return [_message(one) for one in template]
         if reference := messages.get("item_reference"):
-            return _at({"item": item}, reference)
-        sampled = (row.get("sample") or {}).get("input")
-        if sampled:
-            return [_message(one) for one in sampled]
-        raise Unfit("The export does not say what was asked: name the file of its run, too.")
+            found = literal(_at({"item": item}, reference))
+            return [_message(one) for one in found] if isinstance(found, list) else found
+        if sampled := (row.get("sample") or {}).get("input"):
+            return literal([_message(one) for one in sampled])
+        if self._data.get("type") == "jsonl":
+            raise Unfit("The run grades answers that are in its rows (a data source 'jsonl'): nobody is asked in it.")
+        raise Unfit("The export does not say what was asked: name the file of its run, or of its output items, too.")
 
 
 def _message(given: Json) -> Json:
-    """Its content as text, or as the parts it was."""
+    """Its content as text, or as the parts it was. Raises `Unfit`."""
     content = given.get("content")
+    if "role" not in given or content is None:
+        raise Unfit(f"A message of the export has no role or content: {str(given)[:80]}.")
     if isinstance(content, dict):
-        content = content.get("text") or content.get("content") or [content]
+        content = content.get("text", [content])
     return {"role": given["role"], "content": content}
 
 

@@ -4,6 +4,7 @@ Source: promptfoo's documentation, "Configuration reference" and "Assertions & m
 """
 
 import csv
+import io
 import itertools
 import json
 from collections.abc import Iterator
@@ -12,11 +13,11 @@ from typing import Any
 
 import regex
 import yaml
-from jinja2 import Environment
-from jinja2.exceptions import TemplateError
 
-from evals.importing.assertions import grader_of
-from evals.importing.found import Imported
+from evals.importing.asked import asked_of
+from evals.importing.assertions import KINDS, grader_of
+from evals.importing.found import Imported, plain
+from evals.importing.nunjucks import named, rendered, unnamed
 from evals.unfit import Unfit
 
 Json = dict[str, Any]
@@ -25,7 +26,12 @@ _FILE = "file://"
 #: Expected values of a table's rows: `contains: Paris`, `Paris`.
 _EXPECTED = "__expected"
 #: Fields of a test that change verdicts and that have nothing here.
-_LOST = ("provider", "providerOutput", "assertScoringFunction", "transform", "postprocess")
+_LOST = (
+    "provider", "providers", "providerOutput", "assertScoringFunction", "transform", "postprocess", "prefix", "suffix",
+    "rubricPrompt", "prompts",
+)  # fmt: skip
+#: How files of prompts end that are named without `file://`.
+_TEXTS = (".txt", ".json", ".yaml", ".yml", ".md")
 
 
 def is_one(document: Any) -> bool:
@@ -34,27 +40,26 @@ def is_one(document: Any) -> bool:
 
 def imported(document: Json, directory: Path) -> Imported:
     """`directory`: where files lie that it names. Raises `Unfit`."""
-    made = Imported({"name": _name(document), "description": "Imported from promptfoo."})
+    name = plain(document.get("description") or "promptfoo")
+    made = Imported({"name": name or "promptfoo", "description": "Imported from promptfoo."})
+    made.suite |= asked_of(document, made)
     prompts = list(_prompts(document.get("prompts"), directory, made))
-    default: Json = document.get("defaultTest") or {}
+    default = document.get("defaultTest") or {}
+    if not isinstance(default, dict):
+        made.left.append(f"defaultTest: {default!r} is not read; write it into the file.")
+        default = {}
     tests = list(_tests(document.get("tests") or [{}], directory, made))
-    if document.get("providers"):
-        made.left.append("providers: the suite's `target` names one server and model; --model names others.")
     if document.get("scenarios"):
         made.left.append("scenarios: write them as tests.")
     cases: list[Json] = []
     for (number, test), (place, prompt) in itertools.product(enumerate(tests), enumerate(prompts)):
-        for case in _cases(test, default, prompt, f"tests[{number}]", made):
+        for case in _cases(test, default, prompt, (f"tests[{number}]", made)):
             called = case.pop("called") or f"test {number + 1}"
             several = f", prompt {place + 1}" if len(prompts) > 1 else ""
-            cases.append({"id": f"{len(cases) + 1}: {called}{several}", **case})
+            cases.append({"id": plain(f"{len(cases) + 1}: {called}{several}"), **case})
     made.suite["cases"] = cases
+    made.left = list(dict.fromkeys(made.left))
     return made
-
-
-def _name(document: Json) -> str:
-    said = str(document.get("description") or "promptfoo")
-    return "".join(char if char.isalnum() or char in "_.:/@+ -" else "-" for char in said)[:100] or "promptfoo"
 
 
 # ---------------------------------------------------------------- prompts
@@ -68,12 +73,19 @@ def _prompts(given: Any, directory: Path, made: Imported) -> Iterator[Any]:
             made.left.append(f"prompts[{at}]: neither a text nor a file.")
             continue
         path = Path(said.removeprefix(_FILE))
-        if said.startswith(_FILE) or (path.suffix in (".txt", ".json", ".yaml", ".md") and "\n" not in said):
+        if said.startswith(_FILE) or (path.suffix in _TEXTS and " " not in said):
             if path.suffix in (".js", ".ts", ".py", ".mjs"):
                 made.left.append(f"prompts[{at}]: {said} is a program.")
                 continue
-            said = _text(directory / path)
-        yield from (_messages(part) for part in regex.split(r"^---\s*$", said, flags=regex.MULTILINE))
+            parts = _parts(_text(directory / path)) if path.suffix == ".txt" else [_text(directory / path)]
+            yield from map(_messages, parts)
+        else:
+            yield _messages(said)
+
+
+def _parts(text: str) -> list[str]:
+    """A file of several prompts."""
+    return regex.split(r"^---\s*$", text, flags=regex.MULTILINE)
 
 
 def _messages(said: str) -> Any:
@@ -104,7 +116,7 @@ def _from_file(path: Path, made: Imported, at: int) -> Iterator[Json]:
     text = _text(path)
     match path.suffix:
         case ".csv":
-            yield from (_row(row) for row in csv.DictReader(text.splitlines()))
+            yield from (_row(row) for row in csv.DictReader(io.StringIO(text, newline="")))
         case ".jsonl":
             yield from (json.loads(line) for line in text.split("\n") if line.strip())
         case ".json" | ".yaml" | ".yml":
@@ -125,55 +137,51 @@ def _row(row: dict[str, str]) -> Json:
 
 
 def _said(expected: str) -> Json:
-    kind, colon, value = expected.partition(":")
-    if colon and regex.fullmatch(r"(not-)?[a-z]+(-[a-z]+)*(\(.*\))?", kind.strip()):
-        name, _, limit = kind.strip().partition("(")
-        return {"type": name, "value": value.strip(), **({"threshold": float(limit[:-1])} if limit else {})}
-    return {"type": "equals", "value": expected}
+    """`contains: Paris`, `levenshtein(3): Paris`, `is-json`; everything else is expected as it stands."""
+    found = _SAID.fullmatch(expected.strip())
+    if not found or found["kind"] not in KINDS:
+        return {"type": "equals", "value": expected}
+    limit = {"threshold": float(found["limit"])} if found["limit"] else {}
+    value = {"value": found["value"].strip()} if found["value"] is not None else {}
+    return {"type": (found["not"] or "") + found["kind"], **value, **limit}
 
 
-def _cases(test: Json, default: Json, prompt: Any, place: str, made: Imported) -> Iterator[Json]:
-    """One for each combination of variables that are lists."""
+_SAID = regex.compile(
+    r"(?P<not>not-)?(?P<kind>[a-z]+(?:-[a-z]+)*)(?:\((?P<limit>[\d.]+)\))?(?::(?P<value>.*))?", regex.DOTALL
+)
+
+
+# ---------------------------------------------------------------- cases
+
+
+def _cases(test: Json, default: Json, prompt: Any, told: tuple[str, Imported]) -> Iterator[Json]:
+    """One for each combination of variables that are lists; `told`: where the test stands, and who is told."""
+    place, made = told
     for name in _LOST:
         if name in test or name in (test.get("options") or {}):
             made.left.append(f"{place}.{name}: there is nothing like it in a suite.")
     variables = {**(default.get("vars") or {}), **(test.get("vars") or {})}
     lists = {name: value for name, value in variables.items() if isinstance(value, list)}
     asserted = [*(default.get("assert") or ()), *(test.get("assert") or ())]
-    graders = [one for at, said in enumerate(asserted) if (one := grader_of(said, f"{place}.assert[{at}]", made))]
     threshold = test.get("threshold", default.get("threshold"))
     for chosen in itertools.product(*lists.values()):
-        item = {**variables, **dict(zip(lists, chosen, strict=True))}
+        item = _item({**variables, **dict(zip(lists, chosen, strict=True))}, prompt)
+        said = [rendered(one, item) for one in asserted]
+        graders = (grader_of(one, f"{place}.assert[{at}]", made) for at, one in enumerate(said))
         yield {
             "called": test.get("description") or "",
             "item": item,
-            "input": _named(prompt, item),
-            "graders": [_named(one, item) for one in graders],
+            "input": named(prompt, item),
+            "graders": [one for one in graders if one],
             **({"passing": "mean", "pass_from": threshold} if threshold is not None else {}),
         }
 
 
-# ---------------------------------------------------------------- templates
-
-
-def _named(value: Any, item: Json) -> Any:
-    """With `{{x}}` said as `{{item.x}}`, for the variables there are."""
-    if isinstance(value, list):
-        return [_named(one, item) for one in value]
-    if isinstance(value, dict):
-        return {key: _named(one, item) for key, one in value.items()}
-    return _template(value, item) if isinstance(value, str) and "{{" in value else value
-
-
-def _template(text: str, item: Json) -> str:
-    said, before = list[str](), ""
-    try:
-        for _, kind, token in Environment(autoescape=True, keep_trailing_newline=True).lex(text):
-            said.append(f"item.{token}" if kind == "name" and token in item and before != "." else token)
-            before = before if kind == "whitespace" else token
-    except TemplateError as error:
-        raise Unfit(f"The template {text[:80]!r} cannot be read: {error.message}.") from error
-    return "".join(said)
+def _item(variables: Json, prompt: Any) -> Json:
+    """Variables may name others; what a prompt names and nobody gives is empty, as promptfoo has it."""
+    item = {name: rendered(value, variables) for name, value in variables.items()}
+    item = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in item.items()}
+    return {**dict.fromkeys(sorted(unnamed(prompt, item)), ""), **item}
 
 
 def _text(path: Path) -> str:
