@@ -64,6 +64,7 @@ _SUITES = promises(
     "docs/evals-suites.md",
     """
     suites.shipped              Every shipped suite is green against the shipped scripted model.
+    suites.documented           Suites and rules that the documentation shows do what it says.
     suites.demo                 What needs no understanding is green against the built-in model, too.
     suites.faults               A model server that misbehaves, as servers do, costs no score.
     suites.mutations            Behaviours that are broken on purpose are caught by the graders that should catch them.
