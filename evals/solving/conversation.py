@@ -5,9 +5,10 @@ from typing import Any
 from openai import APIStatusError
 
 from evals.recording.chain import recordings_of
-from evals.solving.given import Given, gone, with_parts
+from evals.solving.given import Given, with_parts
 from evals.solving.question import Answered, Questions
 from evals.solving.replies import Replies
+from evals.solving.shelf import gone
 from evals.suite.schema import Case, Turn
 from evals.transcript import Made, Transcript
 
@@ -84,7 +85,7 @@ class Conversation:
 
     def _body(self, turn: Turn, asked: list[Json]) -> Json:
         body: Json = {"model": self._model, **self._case.request, **turn.request}
-        if tools := self._given.with_files([*(body.get("tools") or ()), *self._given.tools]):
+        if tools := self._given.with_tools(body.get("tools") or []):
             body["tools"] = tools
         if self._conversation:
             body["conversation"] = self._conversation

@@ -16,7 +16,7 @@ from typing import Any, Self
 from langgraph.graph import StateGraph
 from langgraph.pregel import Pregel
 
-from evals.solving.given import content
+from evals.solving.shelf import content
 from evals.solving.thread import Thread
 from evals.suite.schema import Case, Upload
 from evals.transcript import Transcript

@@ -11,6 +11,7 @@ from os import killpg
 from signal import SIGKILL, SIGTERM, Signals
 from typing import Any, Self
 
+from evals.environment import variable
 from evals.suite.schema import McpServer
 from evals.unfit import Unfit
 
@@ -38,6 +39,8 @@ class McpServers:
         tool: Json = {"type": "mcp", "server_label": server.label, "require_approval": server.require_approval}
         if server.allowed_tools is not None:
             tool["allowed_tools"] = server.allowed_tools
+        if server.authorization_env:
+            tool["authorization"] = _token(server.authorization_env)
         if server.command:
             async with self._starting:
                 port = await self._port(tuple(server.command))
@@ -73,6 +76,12 @@ def _signal(process: Process, sign: Signals) -> None:
     """To it and what it has started: programs like `uvx` and `npx` start the server they are asked for."""
     with suppress(ProcessLookupError):
         killpg(process.pid, sign)
+
+
+def _token(name: str) -> str:
+    if (token := variable(name)) is None:
+        raise Unfit(f"An MCP server of the case wants a token in the variable {name}, which is not set.")
+    return token
 
 
 async def _listening(process: Process, port: int, name: str) -> None:

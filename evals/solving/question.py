@@ -9,7 +9,7 @@ from typing import Any
 
 from openai import APIStatusError, AsyncOpenAI
 
-from evals.solving.given import gone
+from evals.solving.shelf import gone
 from evals.unfit import Unfit
 
 Json = dict[str, Any]

@@ -13,6 +13,7 @@ from evals.solving.conversation import Conversation
 from evals.solving.given import Supplies
 from evals.solving.mcp_servers import McpServers
 from evals.solving.question import Questions
+from evals.solving.shelf import Shelf
 from evals.solving.usage import used
 from evals.suite.schema import Case, Target
 from evals.transcript import Transcript
@@ -35,9 +36,13 @@ class ServerTarget:
         """Raises `Unfit`."""
         url = target.url or variable("OPENAI_BASE_URL") or DEFAULT
         key = variable(target.api_key_env) or "none"
-        async with AsyncOpenAI(base_url=url, api_key=key, timeout=_LIMIT_S) as client, McpServers.opened() as servers:
+        async with (
+            AsyncOpenAI(base_url=url, api_key=key, timeout=_LIMIT_S) as client,
+            McpServers.opened() as servers,
+            Shelf.opened(client, directory) as shelf,
+        ):
             model = target.model or await _first_model(client, url)
-            yield cls(client, model, Supplies(client, directory, servers))
+            yield cls(client, model, Supplies(shelf, servers))
 
     @property
     def shown(self) -> str:
@@ -47,7 +52,8 @@ class ServerTarget:
         transcript = Transcript(case=case.id, epoch=epoch)
         questions = Questions(self._client, f"{run}/{case.id}/{epoch}")
         try:
-            async with asyncio.timeout(case.timeout_s), self._supplies.given(case) as given:
+            async with asyncio.timeout(case.timeout_s):
+                given = await self._supplies.given(case)
                 await _asked(transcript, Conversation(questions, case, self.model or "", given))
         except TimeoutError:
             await questions.stop()

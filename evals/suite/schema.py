@@ -59,6 +59,8 @@ class McpServer(Strict):
     #: A program that serves streamable HTTP at `/mcp`; `{port}` in it is a free one, `{python}` this very Python.
     command: list[str] | None = None
     url: str | None = None
+    #: Name of the variable that holds the token it wants.
+    authorization_env: str | None = None
     allowed_tools: list[str] | None = None
     require_approval: Literal["never", "always"] = "never"
 

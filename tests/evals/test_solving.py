@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from openai import OpenAI
 
 from evals.solving.target import Attempts, opened
 from evals.suite.schema import Case, Target
@@ -144,26 +143,43 @@ async def test_approvals_are_decided_and_the_server_they_are_about_is_stopped(
 
 
 @promise("solving.given")
-async def test_files_stores_and_conversations_are_gone_when_the_case_is_done(
-    client: OpenAI, target: Attempts, script: Script, tmp_path: Path
+async def test_files_and_stores_are_made_once_and_gone_when_the_run_is_done(
+    server: Server, model: str, script: Script, http: httpx2.Client, tmp_path: Path
 ) -> None:
     (tmp_path / "apples.txt").write_text("Apples are red.")
-    files = [
-        {"path": "apples.txt"},
-        {"content": "Pears are green.", "name": "pears.txt", "use": "vector_store"},
-    ]
-    script.will(calls("file_search", {"queries": ["pears"]}), says("Green."), says("Red."))
-    made = await asked(target, "What colour?", "And?", files=files, state="conversation")
-    assert "Apples are red." in str(told(script)[0])
-    assert "Pears are green." in str(told(script)[1])
-    first, second = (turn.responses[0] for turn in made.turns)
-    assert made.turns[0].input[0]["content"][0]["type"] == "input_file"
-    assert made.turns[1].input[0]["content"] == "And?"
-    store = second["tools"][0]["vector_store_ids"][0]
-    file, talk = made.turns[0].input[0]["content"][0]["file_id"], first["conversation"]["id"]
-    gone = [f"/files/{file}", f"/vector_stores/{store}", f"/conversations/{talk}"]
-    statuses = [httpx2.get(str(client.base_url).rstrip("/") + path).status_code for path in gone]
-    assert statuses == [404, 404, 404]
+    files = [{"path": "apples.txt"}, {"content": "Pears are green.", "name": "pears.txt", "use": "vector_store"}]
+    script.will(calls("file_search", {"queries": ["pears"]}), says("Green."), says("Red."), says("Red."))
+    async with opened(Target(url=server.url, model=model), str(tmp_path)) as target:
+        made = await asked(target, "What colour?", "And?", files=files, state="conversation")
+        assert "Apples are red." in str(told(script)[0])
+        assert "Pears are green." in str(told(script)[1])
+        part, _ = made.turns[0].input[0]["content"]
+        assert made.turns[1].input[0]["content"] == "And?"
+        response = made.turns[0].responses[0]
+        assert http.get(f"/conversations/{response['conversation']['id']}").status_code == 404
+        few = {"tools": [{"type": "file_search", "max_num_results": 3}]}
+        again = (await asked(target, "What colour?", files=files, request=few)).turns[0]
+        assert again.input[0]["content"][0] == part
+        searched = [(tool["max_num_results"], tool["vector_store_ids"]) for tool in again.responses[0]["tools"]]
+        store = response["tools"][0]["vector_store_ids"][0]
+        assert searched == [(3, [store])]
+        paths = [f"/files/{part['file_id']}", f"/vector_stores/{store}"]
+        assert [http.get(path).status_code for path in paths] == [200, 200]
+    assert [http.get(path).status_code for path in paths] == [404, 404]
+
+
+@promise("solving.given")
+async def test_a_server_that_wants_a_token_is_told_it_and_nobody_else(
+    target: Attempts, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered = {"label": "fast", "command": [*PROGRAM[:-1], "tok-en-4711"], "authorization_env": "TOKEN_OF_FAST"}
+    unset = await target.attempt(case("go", mcp_servers=[offered]), "unset", 1)
+    assert unset.fault == "An MCP server of the case wants a token in the variable TOKEN_OF_FAST, which is not set."
+    monkeypatch.setenv("TOKEN_OF_FAST", "tok-en-4711")
+    script.will(calls("fast_tool", text="a"), says("Done."))
+    made = await asked(target, "go", mcp_servers=[offered])
+    assert [item["output"] for item in made.items if item["type"] == "mcp_call"] == ["fast: a"]
+    assert "tok-en-4711" not in made.model_dump_json()
 
 
 @promise("solving.joined")
