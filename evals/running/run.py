@@ -14,6 +14,7 @@ from evals.solving.target import Attempts, opened
 from evals.suite.schema import Case, Suite
 from evals.suite.whole import whole
 from evals.transcript import Transcript
+from evals.unfit import Unfit
 
 #: Told of every attempt, and whether it was known from before.
 Told = Callable[[Attempt, bool], None]
@@ -77,7 +78,11 @@ async def run(suite: Suite, directory: Path, told: Told) -> RunResult:
             with Journal.opened(directory, suite, target.shown, target.model) as journal:
                 one = Run(cases, Queued(target, suite.concurrency), Graders(suite, judge), journal, told)
                 before = [*(directory / "logs").glob("*.eval")]
-                await inspected(suite, one.make, directory / "logs")
+                logs = await inspected(suite, one.make, directory / "logs")
+            if errors := [log.error.message for log in logs if log.error]:
+                raise Unfit(
+                    f"The run ended early: {errors[0]}. The same command with --out {directory} goes on with it."
+                )
             for log in before:
                 log.unlink()  # the new ones have all that is in them
             return result_of(suite, journal.about, one.made, time.perf_counter() - since)
