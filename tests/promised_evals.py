@@ -109,4 +109,34 @@ _IMPORTED = promises(
     """,
 )
 
-EVALS = [*_SOLVING, *_SUITES, *_RUNNING, *_RECORDINGS, *_REPORTS, *_REPLAYED, *_IMPORTED]
+_GRADERS = promises(
+    "docs/evals-graders.md",
+    """
+    graders.text                Texts are equal, contain, match, hold a number; also negated.
+    graders.json                JSON fits a schema, and has at a path what it should.
+    graders.calls               Calls have their arguments, their number and their order; forbidden ones are seen.
+    graders.path                Nodes that ran and states are graded where the target tells, else it is a fault.
+    graders.citations           Citations are there, stand within their text, and leave no mark in it.
+    graders.budget              Time, tokens, calls and money have limits.
+    graders.leak                What a model says or sends is a leak, what a tool said is none; reasons leak nothing.
+    graders.wire                Refusals, fields of responses and streams are graded.
+    graders.turns               A grader looks at its turn, and else at the last.
+    graders.checked             A grader that cannot work is refused before anything runs.
+    graders.similarity          Every metric is what is counted by hand.
+    graders.python              A function of the suite grades in a process of its own; its failure is a fault.
+    graders.multi               Scores are put together by a formula, and by nothing else.
+    graders.judged              A model gives scores and labels; what is no verdict is a fault.
+    graders.calibrated          A judge that disagrees with known verdicts may not grade.
+    """,
+)
+
+EVALS = [
+    *_RECORDINGS,
+    *_REPORTS,
+    *_REPLAYED,
+    *_SUITES,
+    *_RUNNING,
+    *_SOLVING,
+    *_IMPORTED,
+    *_GRADERS,
+]

@@ -49,6 +49,8 @@ class Means(BaseModel):
     canaries: list[str] = Field(default_factory=list[str])
     #: The suite's directory, for files that graders name.
     directory: str = "."
+    #: What graders find out once a run.
+    once: dict[Any, Any] = Field(default_factory=dict[Any, Any])
 
 
 class CannotGrade(Exception):

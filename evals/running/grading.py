@@ -38,12 +38,13 @@ class Graders:
     def __init__(self, suite: Suite, judge: Judge | None) -> None:
         self._suite = suite
         self._judge = judge
+        self._once: dict[object, object] = {}
 
     async def graded(self, case: Case, made: Transcript) -> Attempt:
         attempt = Attempt(epoch=made.epoch, seconds=made.seconds, usage=made.usage, fault=made.fault, transcript=made)
         if made.fault:
             return attempt
-        means = Means(item=case.item, judge=self._judge, canaries=self._suite.canaries, directory=self._suite.directory)
+        means = self._means(case)
         if not any(isinstance(one, Refused) for one in graders_of(case)) and (refusals := _refusals(made)):
             attempt.grades = refusals
             return attempt
@@ -55,6 +56,11 @@ class Graders:
         attempt.score = _score(attempt.grades, graders_of(case))
         attempt.passed = _passes(case, attempt)
         return attempt
+
+    def _means(self, case: Case) -> Means:
+        means = Means(item=case.item, judge=self._judge, canaries=self._suite.canaries, directory=self._suite.directory)
+        means.once = self._once  # the same for all, where pydantic would copy it
+        return means
 
 
 def _refusals(made: Transcript) -> list[Grade]:
