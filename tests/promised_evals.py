@@ -130,6 +130,14 @@ _GRADERS = promises(
     """,
 )
 
+_READING = promises(
+    "docs/evals.md",
+    """
+    suite.formats               A suite is YAML or JSONL, and the same in both; templates and defaults are filled in.
+    suite.problems              What is wrong with a suite is one line with its file, line, field and the fix.
+    """,
+)
+
 EVALS = [
     *_RECORDINGS,
     *_REPORTS,
@@ -139,4 +147,5 @@ EVALS = [
     *_SOLVING,
     *_IMPORTED,
     *_GRADERS,
+    *_READING,
 ]

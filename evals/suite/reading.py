@@ -1,25 +1,18 @@
 """A suite's file → the suite: YAML, or JSONL with a case on each line. What is wrong names its file, line and field."""
 
 import difflib
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from evals.suite.placed import Place, placed
 from evals.suite.schema import Suite
 from evals.unfit import Unfit
 
-Json = dict[str, Any]
-#: Where something stands: keys and indexes from the top.
-Place = tuple[int | str, ...]
-
 SHIPPED = Path(__file__).parent.parent / "suites"
-#: What a line of JSONL may be instead of a case: fields of the suite itself.
-_HEADER = "suite"
 
 
 def find(named: str) -> Path:
@@ -40,63 +33,13 @@ def read(path: Path) -> Suite:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Unfit(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is no UTF-8 text'}.") from error
-    given, lines = _jsonl(path, text) if path.suffix == ".jsonl" else _yaml(path, text)
+    given, lines = placed(path, text)
     try:
         suite = Suite.model_validate({**given, "directory": str(path.parent)})
     except ValidationError as error:
         raise Unfit(_said(path, error, lines)) from None
     _refuse_twins(path, suite, lines)
     return suite
-
-
-# ---------------------------------------------------------------- the two formats
-
-
-def _yaml(path: Path, text: str) -> tuple[Json, dict[Place, int]]:
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        given = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise Unfit(f"{where}: not YAML: {getattr(error, 'problem', None) or error}.") from error
-    if not isinstance(given, dict):
-        raise Unfit(f"{path}:1: a suite has a name and cases; found {type(given).__name__}.")
-    lines = dict[Place, int]()
-    if node is not None:
-        _note(node, (), lines)
-    return given, lines
-
-
-def _note(node: yaml.Node, place: Place, lines: dict[Place, int]) -> None:
-    """The line of every key and entry."""
-    lines.setdefault(place, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            lines[*place, key.value] = key.start_mark.line + 1
-            _note(value, (*place, key.value), lines)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            _note(value, (*place, index), lines)
-
-
-def _jsonl(path: Path, text: str) -> tuple[Json, dict[Place, int]]:
-    suite: Json = {"name": path.stem}
-    cases: list[Any] = []
-    lines = dict[Place, int]()
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            given = json.loads(line)
-        except ValueError as error:
-            raise Unfit(f"{path}:{number}: not JSON: {error}.") from error
-        if isinstance(given, dict) and set(given) == {_HEADER}:
-            suite |= given[_HEADER]
-            continue
-        lines["cases", len(cases)] = number
-        cases.append(given)
-    return {**suite, "cases": cases}, lines
 
 
 # ---------------------------------------------------------------- what is wrong
@@ -106,10 +49,26 @@ def _said(path: Path, error: ValidationError, lines: Mapping[Place, int]) -> str
     problem = max(error.errors(include_url=False), key=lambda one: len(_steps(one, lines)))
     place = _steps(problem, lines)
     where = ".".join(map(str, place)) or "the suite"
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        message = "there is no such field" + _meant(str(place[-1]), problem)
-    return f"{path}:{_line(place, lines)}: {where}: {message}."
+    return f"{path}:{_line(place, lines)}: {where}: {_words(problem, place)}."
+
+
+def _words(problem: ErrorDetails, place: Place) -> str:
+    """What was found, what was expected, and if it is near, what was meant."""
+    given = problem.get("ctx") or {}
+    match problem["type"]:
+        case "extra_forbidden":
+            return "there is no such field" + _meant(str(place[-1]), _fields())
+        case "missing":
+            return "it is missing"
+        case "union_tag_invalid":
+            tags = str(given["expected_tags"]).replace("'", "").split(", ")
+            return f"there is no {given['tag']!r}" + (_meant(given["tag"], tags) or f"; there are {', '.join(tags)}")
+        case "union_tag_not_found":
+            return "a 'type' is missing, which says what it is"
+        case "string_type" if not isinstance(problem["input"], dict | list):
+            return f"a text is expected, found {problem['input']}; quotes make it one"
+        case _:
+            return problem["msg"].removeprefix("Value error, ")
 
 
 def _steps(problem: ErrorDetails, lines: Mapping[Place, int]) -> Place:
@@ -129,10 +88,13 @@ def _line(place: Place, lines: Mapping[Place, int]) -> int:
     return lines.get(place, 1)
 
 
-def _meant(field: str, problem: ErrorDetails) -> str:
-    known = {name for model in _models(Suite, set()) for name in model.model_fields}
-    close = difflib.get_close_matches(field, known, 1)
-    return f"; did you mean {close[0]!r}?" if close and close[0] != field else ""
+def _meant(said: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(said, known, 1)
+    return f"; did you mean {close[0]!r}" if close and close[0] != said else ""
+
+
+def _fields() -> set[str]:
+    return {name for model in _models(Suite, set()) for name in model.model_fields}
 
 
 def _models(model: type[BaseModel], seen: set[type[BaseModel]]) -> set[type[BaseModel]]:
