@@ -1,6 +1,6 @@
 """A grader that is a Python function, OpenAI's or our own.
 
-Source: `openai.types.graders.PythonGrader`: `source` defines `grade(sample, item)`, which gives a number. It runs in a
+Source: `openai.types.graders.PythonGrader`: `source` defines `grade(sample, item)`, which gives a number, or whether. It runs in a
 process of its own, without the environment's secrets, for a limited time; it is no sandbox: run suites of people you
 trust.
 """
@@ -43,7 +43,7 @@ class Python(Grader):
         asked = {"source": self.source, "function": self.function, "sample": sample, "item": means.item}
         told = await self._run({**asked, "directory": means.directory})
         score = told.get("score")
-        if isinstance(score, bool) or not isinstance(score, int | float):
+        if not isinstance(score, int | float):
             raise CannotGrade(f"{self.called!r} gives {cut(told.get('problem') or score)} instead of a number.")
         why = f"It gives {score:g}, wanted {self.pass_threshold:g}."
         return self.given(min(1.0, max(0.0, score)), score >= self.pass_threshold, why)

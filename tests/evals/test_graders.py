@@ -1,15 +1,21 @@
 """What graders say of texts, calls, paths, costs and leaks: each passes what it should, and fails what it should."""
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+import yaml
+from pydantic import TypeAdapter, ValidationError
 
-from evals.graders import CannotGrade, Means
+from evals.graders import AnyGrader, CannotGrade, Means
+from evals.suite.reading import read
 from evals.transcript import Made, Usage
 from tests.contract import promise
 from tests.evals.graded import did, grade, passes, spoken
 from tests.evals.results_made import called, said
+from tests.process import ROOT
 
 Json = dict[str, Any]
 
@@ -239,3 +245,22 @@ async def test_a_grader_looks_at_its_turn_and_else_at_the_last() -> None:
 async def test_a_grader_that_cannot_work_is_refused_before_anything_runs(grader: Json, told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         await grade(grader, "x")
+
+
+@promise("graders.checked")
+async def test_the_graders_of_the_documentation_are_graders(tmp_path: Path) -> None:
+    """And every type is told of."""
+    page = (ROOT / "docs/evals-graders.md").read_text()
+    written = [one for block in re.findall(r"```yaml\n(.*?)```", page, re.S) for one in yaml.safe_load(block)]
+    suite = tmp_path / "all.yaml"
+    suite.write_text(json.dumps({"name": "all", "cases": [{"id": "one", "input": "?", "graders": written}]}))
+    assert len(read(suite).cases[0].graders) == len(written) > 20
+    told = set(re.findall(r"`(\w+)`(?: ◆)? \|", page)) | {one["type"] for one in written}
+    assert set(known()) <= told
+
+
+def known() -> list[str]:
+    """Types of graders, as whoever writes a wrong one is told."""
+    with pytest.raises(ValidationError) as problem:
+        TypeAdapter(AnyGrader).validate_python({"type": "none"})
+    return re.findall(r"'(\w+)'", str(problem.value.errors()[0]["ctx"]["expected_tags"]))

@@ -64,6 +64,11 @@ async def test_a_function_of_the_suite_grades_in_a_process_of_its_own(tmp_path: 
     source = "def grade(sample, item):\n    print('noise')\n    return len(sample['output_text']) / item['most']"
     grader = {"type": "python", "source": source}
     assert await passes(grader, "12345", most=10) and not await passes(grader, "1234", most=10)
+    whether = {
+        "type": "python",
+        "source": "def grade(sample, item):\n    return sample['output_text'] in item['known']",
+    }
+    assert await passes(whether, "a", known=["a"]) and not await passes(whether, "b", known=["a"])
     (tmp_path / "own.py").write_text("def turns(sample, item):\n    return len(sample['transcript']['turns'])")
     own = {"type": "python", "function": "own:turns", "pass_threshold": 2}
     means = Means(directory=str(tmp_path))
