@@ -1,8 +1,8 @@
 """A grader that is a Python function, OpenAI's or our own.
 
-Source: `openai.types.graders.PythonGrader`: `source` defines `grade(sample, item)`, which gives a number, or whether. It runs in a
-process of its own, without the environment's secrets, for a limited time; it is no sandbox: run suites of people you
-trust.
+Source: `openai.types.graders.PythonGrader`: `source` defines `grade(sample, item)`, which gives a number, or whether.
+It runs in a process of its own, without the environment's secrets, for a limited time; it is no sandbox: run suites of
+people you trust.
 """
 
 import asyncio
