@@ -46,6 +46,20 @@ def asked_of(document: Json, made: Imported) -> Json:
     return asked
 
 
+def judges_of(default: Json) -> list[str]:
+    """The model that grades, where `defaultTest` names one."""
+    given = (default.get("options") or {}).get("provider")
+    model = _model(given.get("id") if isinstance(given, dict) else given)
+    return [model] if model else []
+
+
+def _model(id: Any) -> str | None:
+    kind, *rest = str(id).split(":")
+    if kind != _OURS or not rest:
+        return None
+    return ":".join(rest[1:] if rest[0] in _PROTOCOLS else rest)
+
+
 def _request(config: Json, made: Imported) -> Json:
     for name in set(config) - set(_FIELDS):
         made.left.append(f"providers[0].config.{name}: there is nothing like it in a request.")

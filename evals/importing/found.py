@@ -1,5 +1,6 @@
 """What an import has come to: the suite, and what of its source could not be said in it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,31 @@ def literal(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: literal(one) for key, one in value.items()}
     return value
+
+
+def needs_judge(made: Imported, models: Sequence[str]) -> None:
+    """Say who judges where graders ask a model: the first of `models`, or the user has to."""
+    said = [
+        grader
+        for place in (made.suite.get("defaults") or {}, *made.suite.get("cases", ()))
+        for grader in _graders(place)
+    ]
+    if "judge" in made.suite or not any(_asks(grader) for grader in said):
+        return
+    if models:
+        made.suite["judge"] = {"model": models[0]}
+    else:
+        made.left.append("judge: graders ask a model; name it in the suite (judge: {model: …, url: …}).")
+
+
+def _graders(place: Json) -> list[Json]:
+    return place.get("graders") or []
+
+
+def _asks(grader: Json) -> bool:
+    if grader["type"] == "multi":
+        return any(_asks(one) for one in grader["graders"].values())
+    return grader["type"] in ("score_model", "label_model") or grader.get("evaluation_metric") == "cosine"
 
 
 _OPENS = regex.compile(r"\{[{%#]")

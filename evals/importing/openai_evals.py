@@ -8,7 +8,7 @@ Source: `openai.types.eval_create_response`, `openai.types.evals.run_retrieve_re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from evals.importing.found import Imported, literal, plain
+from evals.importing.found import Imported, literal, needs_judge, plain
 from evals.unfit import Unfit
 
 Json = dict[str, Any]
@@ -33,6 +33,7 @@ def imported(documents: list[Json]) -> Imported:
     rows = source.mine(documents) or source.content()
     made = Imported(source.suite())
     made.suite["defaults"] = {"graders": list(source.graders(made)), **source.request(made)}
+    needs_judge(made, list(_models(source.criteria)))
     made.suite["cases"] = [source.case(number, row) for number, row in enumerate(rows, 1)]
     if not made.suite["cases"]:
         raise Unfit("The export has no rows: name the file of data, or of output items, too.")
@@ -60,20 +61,20 @@ class Source:
         rows = [one for one in documents if one.get("object") not in ("eval", "eval.run")]
         return [one for one in rows if not self._run or one.get("run_id") in runs]
 
+    @property
+    def criteria(self) -> list[Json]:
+        return list(self._eval.get("testing_criteria") or ())
+
     def content(self) -> list[Json]:
         """Rows the run brings along."""
         return list((self._data.get("source") or {}).get("content") or ())
 
     def graders(self, made: Imported) -> Iterator[Json]:
-        for at, criterion in enumerate(self._eval.get("testing_criteria") or ()):
+        for at, criterion in enumerate(self.criteria):
             if criterion.get("type") not in _GRADERS:
                 made.left.append(f"testing_criteria[{at}]: there is no grader {criterion.get('type')!r}.")
                 continue
-            yield {key: value for key, value in criterion.items() if key not in _NOT_OURS and value is not None}
-        if self._eval.get("testing_criteria") and any(
-            one.get("type") in ("score_model", "label_model") for one in self._eval["testing_criteria"]
-        ):
-            made.suite["judge"] = {"model": next(_models(self._eval["testing_criteria"]), "gpt-4.1")}
+            yield _said(criterion)
 
     def request(self, made: Imported) -> Json:
         """Fields of every request."""
@@ -106,6 +107,15 @@ class Source:
         if self._data.get("type") == "jsonl":
             raise Unfit("The run grades answers that are in its rows (a data source 'jsonl'): nobody is asked in it.")
         raise Unfit("The export does not say what was asked: name the file of its run, or of its output items, too.")
+
+
+def _said(grader: Any) -> Any:
+    """As it is, those within it, too, without what is null or means nothing here."""
+    if isinstance(grader, list):
+        return [_said(one) for one in grader]
+    if not isinstance(grader, dict):
+        return grader
+    return {key: _said(value) for key, value in grader.items() if key not in _NOT_OURS and value is not None}
 
 
 def _message(given: Json) -> Json:

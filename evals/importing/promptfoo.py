@@ -14,9 +14,9 @@ from typing import Any
 import regex
 import yaml
 
-from evals.importing.asked import asked_of
+from evals.importing.asked import asked_of, judges_of
 from evals.importing.assertions import KINDS, grader_of
-from evals.importing.found import Imported, plain
+from evals.importing.found import Imported, needs_judge, plain
 from evals.importing.nunjucks import named, rendered, unnamed
 from evals.unfit import Unfit
 
@@ -58,6 +58,7 @@ def imported(document: Json, directory: Path) -> Imported:
             several = f", prompt {place + 1}" if len(prompts) > 1 else ""
             cases.append({"id": plain(f"{len(cases) + 1}: {called}{several}"), **case})
     made.suite["cases"] = cases
+    needs_judge(made, judges_of(default))
     made.left = list(dict.fromkeys(made.left))
     return made
 

@@ -180,6 +180,51 @@ def test_items_of_other_runs_and_what_has_no_place_are_told_apart(tmp_path: Path
     ]
 
 
+#: With the verdicts of the rows, by hand: 1, 2·3/15, 2·2/15 and 2·1/11 alike; the capital is in it; the mean of both.
+_CHECK: Json = {"type": "string_check", "name": "x", "input": "{{sample.output_text}}", "reference": "{{item.capital}}"}
+_PROGRAM = """
+def grade(sample, item):
+    return float(item["capital"].lower() in sample["output_text"].lower())
+"""
+MORE: list[tuple[Json, list[bool]]] = [
+    (
+        {"type": "text_similarity", "name": "like", "input": "{{sample.output_text}}", "reference": "{{item.capital}}",
+         "evaluation_metric": "fuzzy_match", "pass_threshold": 0.8},
+        [True, False, False, False],
+    ),
+    (
+        {"type": "python", "name": "program", "image_tag": None, "pass_threshold": 0.5, "source": _PROGRAM},
+        [True, True, False, False],
+    ),
+    (
+        {"type": "multi", "name": "both", "calculate_output": "(a + b) / 2",
+         "graders": {"a": {**_CHECK, "operation": "eq"}, "b": {**_CHECK, "operation": "ilike"}}},
+        [True, True, False, False],
+    ),
+]  # fmt: skip
+JUDGED: list[Json] = [
+    {"type": "score_model", "name": "scored", "model": "judge-1", "range": [0, 7], "pass_threshold": 5,
+     "input": [{"role": "user", "content": "Is {{sample.output_text}} {{item.capital}}?"}], "sampling_params": None},
+    {"type": "label_model", "name": "labelled", "model": "judge-2", "labels": ["yes", "no"], "passing_labels": ["yes"],
+     "input": [{"role": "user", "content": {"type": "input_text", "text": "Is {{item.capital}} said?"}}]},
+]  # fmt: skip
+
+
+@promise("import.openai", "import.verdicts")
+def test_every_grader_of_openai_is_taken_as_it_is(tmp_path: Path) -> None:
+    items = [output_item(number) for number in range(len(ROWS))]
+    suites = list[Suite]()
+    for name, criteria in (("more", [one for one, _ in MORE]), ("judged", JUDGED)):
+        files = written(tmp_path / name, eval_json={**EVAL, "testing_criteria": criteria}, items_json=items)
+        assert status("import", *files.values(), "--out", tmp_path / f"{name}.yaml") == 0
+        suites.append(read(tmp_path / f"{name}.yaml"))
+    more, judged = suites
+    made = verdicts(more, {case.id: row[2] for case, row in zip(more.cases, ROWS, strict=True)})
+    assert list(zip(*made.values(), strict=True)) == [tuple(passed) for _, passed in MORE]
+    assert judged.judge and judged.judge.model == "judge-1"
+    assert [grader.model for grader in judged.defaults.graders] == ["judge-1", "judge-2"]
+
+
 # ---------------------------------------------------------------- promptfoo
 
 PROMPTFOO = """
@@ -282,6 +327,8 @@ def test_what_cannot_be_said_is_named_and_the_status_tells(tmp_path: Path, capsy
     said = """
 prompts: ["{{a}}", file://ask.py]
 providers: [anthropic:claude, openai:gpt-5]
+defaultTest:
+  assert: [{type: llm-rubric, value: "is kind"}]
 tests:
   - vars: {a: 1}
     options: {transform: "output.trim()"}
@@ -294,11 +341,12 @@ tests:
     out = tmp_path / "suite.yaml"
     assert status("import", file, "--out", out) == 1
     assert status("import", file, "--out", out, "--partial") == 0
-    told = capsys.readouterr().err.splitlines()[:6]
+    told = capsys.readouterr().err.splitlines()[:7]
     assert [line.partition(": ")[2].partition(":")[0] for line in told] == [
-        "providers", "providers", "prompts[1]", "tests[0].transform", "tests[0].assert[0]", "tests[0].assert[1]",
+        "providers", "providers", "prompts[1]", "tests[0].transform", "tests[0].assert[1]", "tests[0].assert[2]",
+        "judge",
     ]  # fmt: skip
-    assert len(read(out).cases[0].graders) == 1
+    assert [grader.type for grader in read(out).cases[0].graders] == ["score_model", "string_check"]
 
 
 @promise("import.checked")
