@@ -34,6 +34,7 @@ def check(operation: str, reference: str) -> Json:
         (check("eq", "{{item.answer}}"), "42", True),
         (check("eq", "42"), "42 ", False),
         (check("ne", "41"), "42", True),
+        (check("ne", "42"), "42", False),
         (check("like", "the ANSWER"), "It is the answer.", False),
         (check("ilike", "the ANSWER"), "It is the answer.", True),
         ({"type": "exact", "value": ["41", "{{item.answer}}"]}, " 42\n", True),
@@ -114,6 +115,12 @@ PRICE, STOCK = function("price", '{"of": "kettle", "at": [1, 2]}'), called("stoc
 @promise("graders.calls")
 async def test_calls_and_their_order(grader: Json, holds: bool) -> None:
     assert await passes(grader, did(PRICE, STOCK, said("done"))) is holds
+
+
+@promise("graders.calls")
+async def test_two_calls_of_a_tool_are_not_one_of_each() -> None:
+    for match in ("unordered", "subset"):
+        assert not await passes({"type": "trajectory", "calls": ["price", "stock"], "match": match}, did(PRICE, PRICE))
 
 
 @promise("graders.calls")
