@@ -8,6 +8,8 @@ from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from os import killpg
+from pathlib import Path
+from shutil import which
 from signal import SIGKILL, SIGTERM, Signals
 from typing import Any, Self
 
@@ -18,6 +20,7 @@ from evals.unfit import Unfit
 Json = dict[str, Any]
 
 _START_S, _STOP_S = 60, 5
+_TIED = Path(__file__).with_name("tied.py")
 
 
 class McpServers:
@@ -53,10 +56,10 @@ class McpServers:
             return known[1]
         port = _free_port()
         line = [part.replace("{port}", str(port)).replace("{python}", sys.executable) for part in command]
-        try:
-            process = await asyncio.create_subprocess_exec(*line, stdin=DEVNULL, stdout=DEVNULL, start_new_session=True)
-        except OSError as error:
-            raise Unfit(f"The MCP server {line[0]!r} cannot be started: {error.strerror}.") from error
+        if which(line[0]) is None:
+            raise Unfit(f"The MCP server {line[0]!r} cannot be started: there is no such program.")
+        tied = (sys.executable, "-I", "-S", str(_TIED), *line)
+        process = await asyncio.create_subprocess_exec(*tied, stdin=DEVNULL, stdout=DEVNULL, start_new_session=True)
         self._running[command] = (process, port)
         await _listening(process, port, line[0])
         return port

@@ -45,6 +45,8 @@ def model(state: State, config: RunnableConfig, runtime: Runtime[Voice]) -> Json
             said = AIMessage("", tool_calls=[{**named, "args": {"a": 1, "b": int(rest or 0)}}], usage_metadata=USAGE)
         case "fail":
             raise RuntimeError("The fuse is wet.")
+        case "again":
+            return {"messages": [*state["messages"], said]}
         case "voice":
             said = AIMessage(f"{runtime.context.temperature} {config['configurable']['model']}")
         case "stream":

@@ -1,6 +1,7 @@
 """Cases asked of a real server: what they need is there, their turns hang together, and nothing is left behind."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,7 +16,8 @@ from evals.solving.target import Attempts, opened
 from evals.suite.schema import Case, Target
 from evals.transcript import Transcript
 from tests.contract import promise
-from tests.process import Server, free_port
+from tests.process import Server, free_port, nursery
+from tests.told import eventually
 from tests.upstream import Script, calls, says, together
 
 Json = dict[str, Any]
@@ -115,8 +117,9 @@ async def test_functions_are_answered_by_name_by_arguments_or_one_after_another(
     ]  # fmt: skip
     assert len(made.turns[0].responses) == 3
     assert [one.get("type", "message") for one in made.turns[0].input].count("function_call_output") == 6
-    script.will(calls("other", {}))
-    assert (await asked(target, "go", request={"tools": [{**tools[0], "name": "other"}]})).text == ""
+    script.will(together(("always", {}), ("other", {})))
+    left = await asked(target, "go", answers=answers, request={"tools": [*tools, {**tools[0], "name": "other"}]})
+    assert (len(left.turns[0].responses), left.text) == (1, "")
 
 
 @promise("solving.asks", "solving.given")
@@ -182,11 +185,24 @@ async def test_a_server_that_wants_a_token_is_told_it_and_nobody_else(
     assert "tok-en-4711" not in made.model_dump_json()
 
 
+@promise("solving.given")
+async def test_a_run_that_is_killed_leaves_no_server_running(tmp_path: Path) -> None:
+    line = ["tests.evals.started", "{python}", "-m", "http.server", "{port}", "--bind", "127.0.0.1"]
+    printed = tmp_path / "url"
+    printed.touch()
+    run = nursery().start(line, os.environ, printed)
+    url = eventually(lambda: printed.read_text().split()[0], IndexError)
+    assert httpx2.get(url).status_code == 404
+    run.kill()
+    run.wait(5)
+    assert await _stops(url)
+
+
 @promise("solving.joined")
 async def test_an_attempt_asked_again_joins_what_was_made(target: Attempts, script: Script) -> None:
     script.will(calls("ask", {}), says("A"), says("B"), calls("ask", {}), says("A"), says("B"))
     tools = [{"type": "function", "name": "ask", "parameters": {"type": "object"}}]
-    one = case("a", "a", answers={"ask": "yes"}, request={"tools": tools})
+    one = case("a", "a", state="none", answers={"ask": "yes"}, request={"tools": tools})
     first, again, other = [await target.attempt(one, "the run", epoch) for epoch in (1, 1, 2)]
 
     def ids(made: Transcript) -> list[str]:
@@ -255,6 +271,16 @@ async def test_path_state_and_repairs_are_told_to_graders_that_look_at_them(targ
     assert made.state["response"]["id"] == made.turns[1].responses[0]["id"]
     unwanted = await asked(target, "a")
     assert (unwanted.path, unwanted.state, unwanted.repairs) == (None, None, None)
+
+
+async def _stops(url: str, limit_s: float = 5) -> bool:
+    async with asyncio.timeout(limit_s):
+        while True:
+            try:
+                httpx2.get(url)
+            except httpx2.ConnectError:
+                return True
+            await asyncio.sleep(0.02)
 
 
 class _Page(BaseHTTPRequestHandler):

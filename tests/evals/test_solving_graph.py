@@ -51,6 +51,14 @@ async def test_turns_without_state_know_nothing_of_each_other_nor_does_the_next_
     assert said(await asked("a", "b")) == ["1: a", "3: b"]
 
 
+@promise("graph.turns")
+async def test_what_a_node_gives_back_again_is_shown_once() -> None:
+    made = await asked("hi", "again")
+    assert said(made) == ["1: hi", "3: again"]
+    assert len(made.items) == 2
+    assert made.usage.total == 14
+
+
 @promise("graph.asks")
 async def test_functions_the_graph_leaves_to_its_client_are_answered() -> None:
     made = await asked("fetch 7", answers={"fetch": {'{"b": 7, "a": 1}': "seven"}})
