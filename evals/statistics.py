@@ -38,7 +38,12 @@ def wilson(passed: float, count: int) -> Figure:
 
 
 def bootstrap(values: Sequence[float]) -> Figure:
-    """The mean of cases, which are drawn again with replacement; always the same for the same values."""
+    """The mean of cases, which are drawn again with replacement; always the same for the same values.
+
+    Equal cases never vary when drawn again, which says nothing: of these it is the interval of a share.
+    """
+    if len(set(values)) == 1:
+        return wilson(sum(values), len(values))
     array, random = np.asarray(values, dtype=float), np.random.default_rng(_SEED)
     means = list[float]()
     step = max(1, _AT_ONCE // len(array))

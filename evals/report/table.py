@@ -28,12 +28,13 @@ def shown(result: RunResult, every_case: bool = False) -> RenderableType:
     parts: list[RenderableType] = []
     if cases:
         parts += [_cases(cases), Text()]
-    parts.append(_shares("grader", by_grader(result)))
+    if graders := by_grader(result):
+        parts += [_shares("grader", graders), Text()]
     if tags := by_tag(result):
-        parts.append(_shares("tag", tags))
+        parts += [_shares("tag", tags), Text()]
     if result.thresholds:
-        parts.append(_thresholds(result.thresholds))
-    return Group(*parts, Text(), *_whole(result))
+        parts += [_thresholds(result.thresholds), Text()]
+    return Group(*parts, *_whole(result))
 
 
 def plain(text: str) -> str:

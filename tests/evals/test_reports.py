@@ -18,9 +18,10 @@ from evals.report.files import write
 from evals.report.reading import read
 from evals.report.table import shown
 from evals.results import RunResult
+from evals.transcript import Made, Transcript
 from tests.contract import promise
 from tests.evals.browsing import chromium, offline
-from tests.evals.results_made import HOSTILE, called, case, every_way, large, run, said, transcript
+from tests.evals.results_made import HOSTILE, asked, called, case, every_way, large, run, said, transcript
 from tests.process import Server, nursery, run_module
 from tests.told import eventually
 from tests.upstream import Upstream, says
@@ -152,6 +153,21 @@ def test_each_case_tells_its_grades_and_its_transcript(page: Page, tmp_path: Pat
     assert "It costs 41." not in page.locator(".case .body").inner_text()
 
 
+@promise("reports.html")
+def test_what_the_client_answered_stands_behind_what_asked(page: Page, tmp_path: Path) -> None:
+    told = case("told", True)
+    call = {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": '{"city":"Oslo"}'}
+    answer = {"type": "function_call_output", "call_id": "c1", "output": "snow"}
+    responses = [{"output": [call]}, {"output": [said("It snows.")]}]
+    told.attempts[0].transcript = Transcript(
+        case="told", turns=[Made(input=[asked("Oslo?"), answer], responses=responses)]
+    )
+    opened(page, run(told), tmp_path)
+    page.get_by_text("told").first.click()
+    shown = page.locator(".item .kind").all_inner_texts()
+    assert shown == ["user", "function call", "function call output", "assistant"]
+
+
 @promise("reports.html.safe")
 def test_what_a_model_says_is_shown_and_never_run(page: Page, tmp_path: Path) -> None:
     result = every_way()
@@ -268,8 +284,8 @@ def test_a_run_is_reported_and_opens_in_both_viewers(
     upstream.on("forty-two").always(says("42"))
     (tmp_path / "prices.yaml").write_text(SUITE)
     out, junit = tmp_path / "run", tmp_path / "junit.xml"
-    asked = ["--url", server.url, "--model", "forty-two", "--out", str(out), "--junit", str(junit), "--pass-rate", "1"]
-    ended = run_module("evals.command", "run", str(tmp_path / "prices.yaml"), *asked)
+    flags = ["--url", server.url, "--model", "forty-two", "--out", str(out), "--junit", str(junit), "--pass-rate", "1"]
+    ended = run_module("evals.command", "run", str(tmp_path / "prices.yaml"), *flags)
     assert ended.returncode == 1 and "samovar" in ended.stdout and "1 of 2 cases passed" in ended.stdout
     SCHEMA.assertValid(etree.parse(junit))
     with offline(browser) as page:
@@ -280,7 +296,7 @@ def test_a_run_is_reported_and_opens_in_both_viewers(
     with viewed(tmp_path / "log", str(out), "--inspect") as url:
         page = browser.new_page()
         outside: list[str] = []
-        page.on("request", lambda asked: outside.append(asked.url) if not asked.url.startswith(url) else None)
+        page.on("request", lambda request: outside.append(request.url) if not request.url.startswith(url) else None)
         page.goto(url)
         page.get_by_text("samovar").first.wait_for()
         page.screenshot(path=tmp_path / "inspect.png")

@@ -58,5 +58,13 @@ def test_intervals_hold_the_true_rate_as_often_as_they_say() -> None:
 
 
 @promise("running.figures")
+def test_nine_cases_that_all_pass_do_not_make_certain() -> None:
+    """Though they were asked three times each."""
+    cases = [case(str(at), True, True, True) for at in range(9)]
+    for found in (pass_rate(cases), by_k(cases, pass_all)[3]):
+        assert found and (found.value, round(found.low, 2), found.high) == (1, 0.7, 1)
+
+
+@promise("running.figures")
 def test_of_nothing_there_is_no_rate() -> None:
     assert pass_rate([]) is None and pass_rate([CaseResult(id="unasked")]) is None and by_k([], pass_at) == {}

@@ -87,10 +87,18 @@ function raw(item) {
   } }, "{ }");
 }
 
+/** Of an answer of the client's: which item it answers. */
+const answered = (item) => (/_output$|_response$/.test(item.type || "") ? item.call_id || item.approval_request_id : undefined);
+
+/** What the client answered stands behind the response that asked for it. */
 function turnBlock(turn, at, several) {
-  const asked = (turn.input || []).map((item) => itemRow({ type: item.role ? "message" : item.type, ...item }));
+  const input = (turn.input || []).map((item) => ({ type: item.role ? "message" : item.type, ...item }));
+  const askers = new Set((turn.responses || []).flatMap((response) => (response.output || []).map((item) => item.call_id || item.id)));
+  const late = (item) => answered(item) !== undefined && askers.has(answered(item));
+  const asked = input.filter((item) => !late(item)).map(itemRow);
   const answers = (turn.responses || []).flatMap((response) => [
     ...(response.output || []).map(itemRow),
+    ...input.filter((item) => late(item) && (response.output || []).some((one) => (one.call_id || one.id) === answered(item))).map(itemRow),
     response.error ? problem(response.error) : null,
     response.status && response.status !== "completed" ? h("p.dim", {}, `The response is ${response.status}${response.incomplete_details ? `: ${response.incomplete_details.reason}` : ""}.`) : null]);
   const took = [turn.seconds ? duration(turn.seconds) : null, turn.first_text_s ? `first text after ${duration(turn.first_text_s)}` : null,
