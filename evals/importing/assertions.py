@@ -40,8 +40,6 @@ def grader_of(said: Any, place: str, made: Imported) -> Json | None:
 
 def _as_said(grader: Json) -> Json:
     """Values are texts and no templates, but for the answer's."""
-    if grader["type"] in _NOT_FILLED:
-        return grader
     return {
         key: _answered(literal(value)) if key in ("input", "reference", "values", "equals") else value
         for key, value in grader.items()
@@ -56,8 +54,6 @@ def _answered(value: Any) -> Any:
     return value.replace(_ANSWER, "{{sample.output_text}}") if isinstance(value, str) else value
 
 
-#: Types of graders that fill nothing in.
-_NOT_FILLED = frozenset({"regex", "json_schema"})
 #: Short names that tables have.
 _ALSO = {"grade": "llm-rubric", "eval": "javascript", "fn": "javascript"}
 _REASONS = {

@@ -167,8 +167,9 @@ def in_words(difference: Difference) -> str:
 
 
 def short(value: Any, chars: int = 160) -> str:
-    """A value as one line."""
+    """A value as one line, of which nothing steers a terminal."""
     text = " ".join(value.split()) if isinstance(value, str) else canonical(value)
+    text = "".join(sign for sign in text if sign.isprintable())
     return text if len(text) <= chars else f"{text[: chars - 1]}…"
 
 

@@ -24,7 +24,7 @@ def show(result: ReplayResult, console: Console) -> None:
 def _case(case: CaseReplay) -> Iterator[Text]:
     steps = case.steps
     changed = sum(step.changed for _, step in steps)
-    yield Text.assemble((case.id, "bold"), f": {changed} of {len(steps)} steps differ")
+    yield Text.assemble((short(case.id), "bold"), f": {changed} of {len(steps)} steps differ")
     for run in case.runs:
         yield from _run(run, len(case.runs) > 1)
     yield Text()
@@ -32,12 +32,12 @@ def _case(case: CaseReplay) -> Iterator[Text]:
 
 def _run(run: RunReplay, several: bool) -> Iterator[Text]:
     if several and (run.fault or any(step.changed for step in run.steps)):
-        yield Text(f"  {run.response}", "dim")
+        yield Text(f"  {short(run.response)}", "dim")
     for step in run.steps:
         if step.changed:
             yield from _step(step)
     if run.fault:
-        yield Text(f"  ! {run.fault}", "bold magenta")
+        yield Text(f"  ! {short(run.fault, _CHARS)}", "bold magenta")
 
 
 def _step(step: Step) -> Iterator[Text]:
@@ -60,7 +60,7 @@ _HEADS = {
 
 
 def _where(difference: Difference) -> str:
-    return f"{difference.name} at {difference.path}" if difference.path else difference.name
+    return short(f"{difference.name} at {difference.path}" if difference.path else difference.name)
 
 
 def _side(mark: str, value: Any, style: str) -> Text:

@@ -235,7 +235,7 @@ providers:
   - id: openai:chat:gpt-4.1-mini
     config: {temperature: 0.25, max_tokens: 40}
 defaultTest:
-  vars: {mood: ""}
+  vars: {mood: "", upper: "is a filter, too"}
   assert:
     - {type: not-icontains, value: "sorry"}
 tests:
@@ -248,6 +248,7 @@ tests:
       - {type: contains-any, value: "Bob, Ann"}
       - {type: contains-all, value: ["Hello", "Bob"]}
       - {type: not-contains, value: "{{ '{{' }}"}
+      - {type: starts-with, value: "Ann"}
   - vars: {name: [Bob, "C.D."], mood: warmly}
     threshold: 0.5
     assert:
@@ -258,13 +259,14 @@ tests:
       - {type: is-json, value: {type: object, required: [a]}}
       - {type: equals, value: {a: [1, true]}}
       - {type: equals, value: 4}
+      - {type: contains, value: true}
 """
 #: Case → what is said, and by hand what promptfoo says of it: the default assertion first.
 SAID: dict[str, tuple[str, list[bool]]] = {
-    "1: Ann, plainly": ("Hello, Ann!", [True, True, True, False, True, False, True]),
+    "1: Ann, plainly": ("Hello, Ann!", [True, True, True, False, True, False, True, False]),
     "2: test 2": ("bob (sorry)", [False, True, False]),
     "3: test 2": ("C.D. (here)", [True, True, True]),
-    "4: test 3": ('{"a": [1, true]}', [True, True, True, False]),
+    "4: test 3": ('{"a": [1, true]}', [True, True, True, False, True]),
 }
 
 

@@ -191,6 +191,26 @@ def test_live_results_are_made_and_compared(fifty: Fifty, tmp_path: Path) -> Non
     assert (fifty.fast.counts() - before)["tools/call"] == 3
 
 
+@promise("replay.changes")
+def test_what_goes_on_behind_the_end_of_a_recording_is_new(
+    fifty: Fifty, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As of a run that ran out of calls or failed: its model was not asked again."""
+    (case,) = [case for case in lines(fifty.file) if text_of(case) == "Run 20, please."]
+    recording = case["recording"]
+    last = next(step for step in reversed(recording["steps"]) if step["node"] == "call_model")
+    recording["steps"].remove(last)
+    recording["output"].pop()
+    recording["response"]["output"].pop()
+    case["id"] = "cut\x1b[2J"
+    file = tmp_path / "cut.jsonl"
+    file.write_text(json.dumps(case))
+    status, diff = replayed(fifty._replace(file=file), tmp_path)
+    assert (status, changed(diff)) == (1, {(20, 2): ["added"]})
+    said = capsys.readouterr().out
+    assert "cut[2J: 1 of 3 steps differ" in said, "nothing in a file steers a terminal"
+
+
 @promise("replay.asked")
 def test_instructions_tools_and_fields_may_be_others(fifty: Fifty, upstream: Upstream, tmp_path: Path) -> None:
     script = upstream.on("fifty-asked").always(stored_runs.model())
