@@ -164,7 +164,7 @@ def test_what_the_client_answered_stands_behind_what_asked(page: Page, tmp_path:
     )
     opened(page, run(told), tmp_path)
     page.get_by_text("told").first.click()
-    shown = page.locator(".item .kind").all_inner_texts()
+    shown = page.locator(".item .kind").all_text_contents()
     assert shown == ["user", "function call", "function call output", "assistant"]
 
 
