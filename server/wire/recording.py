@@ -4,9 +4,9 @@ Nothing in it is trusted: items are checked as input items are, pictures and fil
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal, cast
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, ConfigDict, Field
 
 from graph.errors import Json, RequestError
 from graph.ids import PREFIXES, new_id
@@ -15,7 +15,7 @@ from graph.recording import Recording, Replay
 from graph.state import Entry
 from server.wire.items import InputItem, item_type
 from server.wire.parts import Wire
-from server.wire.problems import custom, read
+from server.wire.problems import custom
 from server.wire.tools import found_tools
 
 #: Item types that bring tools, and those with places for files: the field they stand in.
@@ -159,12 +159,8 @@ class ReplayGiven(Wire):
     unrecorded: Literal["stop", "tell"] | None = None
 
 
-_REPLAY = TypeAdapter(ReplayGiven)
-
-
-def replay_of(given: Any) -> Replay:
-    """Raises `RequestError`."""
-    read(_REPLAY, given, at="replay")
+def replay_of(given: Json) -> Replay:
+    """Of what fits `ReplayGiven`. Raises `RequestError`."""
     recording: Json = given["recording"]
     history, asked, made = (
         _entries(recording.get(name) or [], f"replay.recording.{name}") for name in ("history", "input", "output")

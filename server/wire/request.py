@@ -11,6 +11,7 @@ from graph.errors import Json
 from graph.shape import schema_problem
 from server.wire.items import InputItem, Wire
 from server.wire.problems import custom
+from server.wire.recording import ReplayGiven
 
 Text = Annotated[str, Field(max_length=10_485_760)]
 Input = Text | Annotated[list[InputItem], Field(max_length=20_000)]
@@ -130,8 +131,8 @@ class CountTokens(Context):
 
 
 class CreateResponse(CountTokens):
-    #: Ours: a recorded run to be made again; see `recording`, which reads it.
-    replay: Json | None = None
+    #: Ours: a recorded run to be made again.
+    replay: ReplayGiven | None = None
     store: bool | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
