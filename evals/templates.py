@@ -3,6 +3,7 @@
 from functools import cache
 from typing import Any
 
+import regex
 from jinja2 import StrictUndefined
 from jinja2.exceptions import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -33,3 +34,17 @@ def _text(text: str, names: dict[str, Any]) -> str:
         return _environment().from_string(text).render(names)
     except TemplateError as error:
         raise Unfit(f"The template {text[:80]!r} cannot be filled in: {error.message}.") from error
+
+
+def literal(value: Any) -> Any:
+    """JSON with texts that are no templates, though they look like some: as `filled` gives them back."""
+    if isinstance(value, str):
+        return _OPENS.sub(lambda found: "{{ '" + found[0] + "' }}", value)
+    if isinstance(value, list):
+        return [literal(one) for one in value]
+    if isinstance(value, dict):
+        return {key: literal(one) for key, one in value.items()}
+    return value
+
+
+_OPENS = regex.compile(r"\{[{%#]")

@@ -6,7 +6,8 @@ from typing import Any
 
 import regex
 
-from evals.importing.found import Imported, literal
+from evals.importing.found import Imported
+from evals.templates import literal
 
 Json = dict[str, Any]
 

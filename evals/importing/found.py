@@ -22,17 +22,6 @@ def plain(said: object, chars: int = 120) -> str:
     return regex.sub(r"[^\w.:/@+ -]", "-", str(said).strip())[:chars].strip()
 
 
-def literal(value: Any) -> Any:
-    """Texts that are no templates, though they look like some."""
-    if isinstance(value, str):
-        return _OPENS.sub(lambda found: "{{ '" + found[0] + "' }}", value)
-    if isinstance(value, list):
-        return [literal(one) for one in value]
-    if isinstance(value, dict):
-        return {key: literal(one) for key, one in value.items()}
-    return value
-
-
 def needs_judge(made: Imported, models: Sequence[str]) -> None:
     """Say who judges where graders ask a model: the first of `models`, or the user has to."""
     said = [
@@ -56,6 +45,3 @@ def _asks(grader: Json) -> bool:
     if grader["type"] == "multi":
         return any(_asks(one) for one in grader["graders"].values())
     return grader["type"] in ("score_model", "label_model") or grader.get("evaluation_metric") == "cosine"
-
-
-_OPENS = regex.compile(r"\{[{%#]")

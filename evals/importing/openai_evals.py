@@ -8,7 +8,8 @@ Source: `openai.types.eval_create_response`, `openai.types.evals.run_retrieve_re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from evals.importing.found import Imported, literal, needs_judge, plain
+from evals.importing.found import Imported, needs_judge, plain
+from evals.templates import literal
 from evals.unfit import Unfit
 
 Json = dict[str, Any]

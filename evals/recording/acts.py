@@ -51,8 +51,17 @@ def canonical(value: Any) -> str:
 
 def recorded_turns(recording: Json) -> list[ModelTurn]:
     items: list[Json] = recording["response"]["output"]
-    asked = [step for step in recording["steps"] if step["node"] == "call_model"]
-    return [ModelTurn(step["turn"], acts_of([items[at] for at in step["output"]])) for step in asked]
+    return [ModelTurn(step["turn"], acts_of([items[at] for at in step["output"]])) for step in _asked_steps(recording)]
+
+
+def asked_for(recording: Json) -> list[Json]:
+    """Items that the model's turns have brought: none of calls that the input approved."""
+    items: list[Json] = recording["response"]["output"]
+    return [items[at] for step in _asked_steps(recording) for at in step["output"]]
+
+
+def _asked_steps(recording: Json) -> list[Json]:
+    return [step for step in recording["steps"] if step["node"] == "call_model"]
 
 
 def made_turns(response: Json) -> list[tuple[Act, ...]]:
@@ -95,9 +104,12 @@ def _asked(item: Json) -> Any:
     if "input" in item:
         return item["input"]
     asked = {name: value for name, value in item.items() if name not in _PASSING and value is not None}
-    if isinstance(action := asked.get("action"), dict):
-        asked["action"] = {name: value for name, value in action.items() if name != "sources"}
-    return asked
+    return {name: without_sources(value) for name, value in asked.items()}
+
+
+def without_sources(value: Any) -> Any:
+    """A search without what it has found, which stands beside what was looked for."""
+    return {name: one for name, one in value.items() if name != "sources"} if isinstance(value, dict) else value
 
 
 def parsed(text: str) -> Any:

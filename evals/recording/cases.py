@@ -9,7 +9,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from evals.graders.grading import Grader
+from evals.graders.looking import calls
+from evals.recording.acts import asked_for, without_sources
 from evals.recording.chain import recordings_of
+from evals.templates import literal
+from evals.transcript import Made, Transcript
 from evals.unfit import Unfit
 
 Json = dict[str, Any]
@@ -34,15 +39,23 @@ class Recorded(BaseModel):
 
 
 def case_of(recordings: Sequence[Json], recording: Json) -> Json:
-    """A case of `recording`, which holds `recordings`."""
+    """A case of `recording`, which holds `recordings`. In a suite it passes where the same calls are made."""
     responses = [one["response"] for one in recordings]
     kinds = {item["type"] for response in responses for item in response["output"] if _is_call(item)}
     tags = [f"model:{name}" for name in sorted({response["model"] for response in responses})]
     return {
         "id": responses[0]["id"],
         "tags": [*tags, *(f"tool:{kind}" for kind in sorted(kinds))],
+        "graders": [{"type": "trajectory", "name": "calls as recorded", "calls": literal(_calls(recordings))}],
         "recording": recording,
     }
+
+
+def _calls(recordings: Sequence[Json]) -> list[Json]:
+    """What the models asked for, as graders name it."""
+    asked = [Made(responses=[{"output": asked_for(recording)}]) for recording in recordings]
+    found = calls(Grader(), Transcript(case="recorded", turns=asked))
+    return [{"tool": one.name, "arguments": without_sources(one.arguments)} for one in found]
 
 
 def _is_call(item: Json) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from evals.suite.whole import whole
 from evals.transcript import Made, Transcript
 from tests.contract import promise
 from tests.evals.standing import attempts
-from tests.process import Server
+from tests.process import ROOT, Server
 from tests.upstream import Ask, Upstream, says
 
 Json = dict[str, Any]
@@ -376,3 +377,14 @@ def test_what_cannot_be_imported_is_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
     assert not (tmp_path / "suite.yaml").exists()
+
+
+@promise("import.openai", "import.promptfoo")
+def test_the_commands_of_the_page_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path, eval_json=EVAL, run_json=RUN, items_json=[output_item(0)], promptfooconfig_yaml=PROMPTFOO)
+    page = (ROOT / "docs/evals-importing.md").read_text()
+    lines = [line for line in page.splitlines() if line.startswith("graphnexus eval import")]
+    assert len(lines) == 2
+    monkeypatch.chdir(tmp_path)
+    for line in lines:
+        assert status(*shlex.split(line, comments=True)[2:]) == 0

@@ -1,6 +1,5 @@
 """`graphnexus eval record` and `eval replay`: stored runs made again by another model, and the steps that differ."""
 
-import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -12,14 +11,11 @@ from openai import OpenAI
 
 from evals.command import main
 from evals.report.reading import read as read_result
-from evals.solving.target import opened
 from evals.suite.reading import read as read_suite
-from evals.suite.schema import Target
-from evals.suite.whole import whole
-from evals.transcript import Transcript
 from tests import mcp_servers
 from tests.contract import promise
 from tests.evals import stored_runs
+from tests.evals.standing import attempts
 from tests.evals.stored_runs import CASES, CHAINS, RESPONSES, Maker, lines
 from tests.process import Server
 from tests.upstream import Upstream, fails
@@ -268,21 +264,21 @@ def test_a_replay_is_a_result_that_reports_show(
 
 
 @promise("replay.results")
-def test_recordings_are_cases_of_a_suite(fifty: Fifty) -> None:
+async def test_recordings_are_cases_of_a_suite(fifty: Fifty, upstream: Upstream, tmp_path: Path) -> None:
+    """Each passes where the same calls are made, however texts differ."""
+    upstream.on("fifty-suite").always(
+        stored_runs.model({(16, 2): stored_runs.other_text, (21, 1): stored_runs.other_arguments})
+    )
     suite = read_suite(fifty.file)
-    case = next(one for one in suite.cases if text_of(one.model_dump()) == "Run 16, please.")
-
-    async def asked() -> Transcript:
-        target = Target(url=fifty.server.url, model="fifty")
-        async with opened(target, ".") as attempts:
-            return await attempts.attempt(whole(case, suite), "run", 1)
-
-    made = asyncio.run(asked())
-    assert made.fault is None
-    assert [[item["type"] for item in turn.items] for turn in made.turns] == [
+    named = {text_of(case.model_dump()): case for case in suite.cases}
+    some = suite.model_copy(update={"cases": [named[f"Run {run}, please."] for run in (16, 21, 22)]})
+    made = await attempts(some, fifty.server.url, tmp_path, "fifty-suite")
+    chain, changed, same = made.values()
+    assert (chain.fault, changed.fault, same.fault) == (None, None, None)
+    assert (chain.passed, changed.passed, same.passed) == (True, False, True)
+    assert chain.transcript and [[item["type"] for item in turn.items] for turn in chain.transcript.turns] == [
         ["mcp_call", "mcp_call", "function_call"], ["message"],
     ]  # fmt: skip
-    assert made.text == "The answer of 16 is “112”."
 
 
 @promise("replay.exit")
