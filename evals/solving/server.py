@@ -11,6 +11,7 @@ from openai import APIConnectionError, APIError, AsyncOpenAI
 from evals.environment import variable
 from evals.solving.conversation import Conversation
 from evals.solving.given import Supplies
+from evals.solving.hiding import NO_KEY, hide
 from evals.solving.mcp_servers import McpServers
 from evals.solving.question import Questions
 from evals.solving.shelf import Shelf
@@ -35,7 +36,7 @@ class ServerTarget:
     async def opened(cls, target: Target, directory: str) -> AsyncGenerator[Self]:
         """Raises `Unfit`."""
         url = target.url or variable("OPENAI_BASE_URL") or DEFAULT
-        key = variable(target.api_key_env) or "none"
+        key = variable(target.api_key_env) or NO_KEY
         async with (
             AsyncOpenAI(base_url=url, api_key=key, timeout=_LIMIT_S) as client,
             McpServers.opened() as servers,
@@ -63,6 +64,7 @@ class ServerTarget:
         except (APIError, Unfit, OSError, ValueError) as error:  # ValueError: what it says is no JSON
             transcript.fault = str(error)
         transcript.usage = used(transcript.turns)
+        hide(transcript, self._client.api_key)
         return transcript
 
 

@@ -93,7 +93,7 @@ class Case(Strict):
     state: Literal["previous_response_id", "conversation", "none"] = "previous_response_id"
     files: list[Upload] = Field(default_factory=list[Upload])
     mcp_servers: list[McpServer] = Field(default_factory=list[McpServer])
-    #: What the client's functions answer, by name.
+    #: What the client's functions answer, by name; so do `shell`, `local_shell`, `apply_patch` and `computer`.
     answers: dict[str, Answer] = Field(default_factory=dict[str, Any])
     #: What is said to requests to approve a call: to all, or by tool's name; `leave` ends the turn there.
     approvals: Literal["approve", "deny", "leave"] | dict[str, Literal["approve", "deny", "leave"]] = "leave"

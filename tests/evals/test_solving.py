@@ -1,6 +1,7 @@
 """Cases asked of a real server: what they need is there, their turns hang together, and nothing is left behind."""
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from evals.solving.target import Attempts, opened
 from evals.suite.schema import Case, Target
 from evals.transcript import Transcript
 from tests.contract import promise
+from tests.mcp_servers import PIXEL
 from tests.process import Server, free_port, nursery
 from tests.told import eventually
 from tests.upstream import Script, calls, says, together
@@ -119,7 +121,37 @@ async def test_functions_are_answered_by_name_by_arguments_or_one_after_another(
     assert [one.get("type", "message") for one in made.turns[0].input].count("function_call_output") == 6
     script.will(together(("always", {}), ("other", {})))
     left = await asked(target, "go", answers=answers, request={"tools": [*tools, {**tools[0], "name": "other"}]})
-    assert (len(left.turns[0].responses), left.text) == (1, "")
+    assert (len(left.turns[0].responses), left.text, left.turns[0].error) == (1, "", None)
+
+
+@promise("solving.asks")
+async def test_tools_of_the_clients_machine_are_answered_by_their_names(target: Attempts, script: Script) -> None:
+    pixel = f"data:image/png;base64,{PIXEL}"
+    patch = {"type": "delete_file", "path": "a.py"}
+    script.will(
+        calls("shell", {"commands": ["ls", "pwd"]}),
+        calls("apply_patch", patch),
+        calls("computer", {"actions": [{"type": "screenshot"}]}),
+        says("Done."),
+    )
+    answers: Json = {
+        "shell": {"ls\npwd": "a.py", "*": "nothing"},
+        "apply_patch": {"a.py": {"status": "failed", "output": "It is not there."}},
+        "computer": [pixel],
+    }
+    tools = [{"type": "shell"}, {"type": "apply_patch"}, {"type": "computer"}]
+    made = await asked(target, "go", answers=answers, request={"tools": tools})
+    assert made.text == "Done.", made.turns[0].error
+    assert [one.get("type") for one in made.turns[0].input][1:] == [
+        "shell_call_output", "apply_patch_call_output", "computer_call_output",
+    ]  # fmt: skip
+    said = str(told(script)[-1])
+    assert "a.py" in said
+    assert "It is not there." in said
+    assert pixel in said
+    script.will(calls("local_shell", {"command": ["ls", "-l"]}), says("Done."))
+    await asked(target, "go", answers={"local_shell": {"ls -l": "b.py"}}, request={"tools": [{"type": "local_shell"}]})
+    assert "b.py" in str(told(script)[-1])
 
 
 @promise("solving.asks", "solving.given")
@@ -259,6 +291,15 @@ async def test_servers_that_are_away_or_speak_of_something_else_are_faults(serve
         assert "missing.txt of the suite cannot be read" in ((await target.attempt(missing, "run", 1)).fault or "")
 
 
+@promise("solving.faults")
+async def test_a_key_that_a_server_repeats_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY_OF_A_TEST", "tok-en-4711")
+    async with _pages() as url, opened(Target(url=url, model="m", api_key_env="KEY_OF_A_TEST"), ".") as foreign:
+        error = (await foreign.attempt(case("a"), "run", 1)).turns[0].error
+    assert error
+    assert (error["status"], error["message"]) == (401, "Wrong: Bearer …")
+
+
 @promise("solving.recorded")
 async def test_path_state_and_repairs_are_told_to_graders_that_look_at_them(target: Attempts, script: Script) -> None:
     script.will(says("A"), says("B"), says("A"))
@@ -286,10 +327,14 @@ async def _stops(url: str, limit_s: float = 5) -> bool:
 class _Page(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
-        self.send_response(200)
-        self.send_header("content-type", "text/html")
+        key = self.headers["authorization"]
+        status, said = (
+            (401, json.dumps({"error": {"message": f"Wrong: {key}"}})) if "tok-en" in key else (200, "<p>Welcome!</p>")
+        )
+        self.send_response(status)
+        self.send_header("content-type", "text/html" if status == 200 else "application/json")
         self.end_headers()
-        self.wfile.write(b"<p>Welcome!</p>")
+        self.wfile.write(said.encode())
 
     def log_message(self, format: str, *args: object) -> None: ...
 
