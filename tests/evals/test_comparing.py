@@ -25,7 +25,7 @@ from tests.evals.results_made import HOSTILE, case, every_way, run
 from tests.process import ROOT, run_module
 
 Json = dict[str, Any]
-TIMES = 120
+TIMES = 80
 
 
 def many(good: int, bad: int, **more: Any) -> RunResult:

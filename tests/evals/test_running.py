@@ -1,21 +1,21 @@
 """A run of a suite: killed and gone on with, limited, told how far it is; its exit status is its verdict."""
 
+import asyncio
 import json
 import os
 import re
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
 from evals.report.reading import read
+from tests.connection import Connection
 from tests.contract import promise
 from tests.process import Server, nursery, run_module
 from tests.told import eventually
 from tests.upstream import Ask, Step, Upstream, says
 
 Json = dict[str, Any]
-MANY = 500
+MANY, AT_ONCE = 500, 6
 
 
 def suite(path: Path, cases: int = 1, **more: Any) -> Path:
@@ -25,8 +25,20 @@ def suite(path: Path, cases: int = 1, **more: Any) -> Path:
     return path
 
 
-def doubles(ask: Ask) -> Step:
-    return says(str(2 * int(number_in(ask))))
+class Model:
+    """Doubles numbers, and counts how many it is asked for at once."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+
+    def __call__(self, ask: Ask) -> Step:
+        return says(str(2 * int(number_in(ask)))).acting(-1, self._slowly)
+
+    async def _slowly(self, wire: Connection) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.02)
+        self.now -= 1
 
 
 def number_in(ask: Ask) -> str:
@@ -37,12 +49,13 @@ def line(suite: Path, server: Server, model: str, out: Path, *more: str) -> list
     return ["run", str(suite), "--url", server.url, "--model", model, "--out", str(out), *more]
 
 
-@promise("running.resumed")
+@promise("running.resumed", "running.limits")
 def test_500_cases_killed_at_half_are_each_asked_and_counted_once(
     server: Server, upstream: Upstream, tmp_path: Path
 ) -> None:
-    script = upstream.on("doubles").always(doubles)
-    asked = line(suite(tmp_path / "doubles.yaml", MANY), server, "doubles", tmp_path / "run")
+    model = Model()
+    script = upstream.on("doubles").always(model)
+    asked = line(suite(tmp_path / "doubles.yaml", MANY, concurrency=AT_ONCE), server, "doubles", tmp_path / "run")
     running = nursery().start(["evals.command", *asked], os.environ, tmp_path / "log")
     noted = tmp_path / "run" / "attempts.jsonl"
 
@@ -62,25 +75,4 @@ def test_500_cases_killed_at_half_are_each_asked_and_counted_once(
     assert all(case.passed == 1 for case in result.cases)
     numbers = [number_in(ask) for ask in script.seen]
     assert len(numbers) == len(set(numbers)) == MANY
-
-
-@promise("running.limits")
-def test_no_more_cases_are_asked_at_once_than_wanted(server: Server, upstream: Upstream, tmp_path: Path) -> None:
-    """Though others are graded and logged meanwhile."""
-    asking = threading.Lock()
-    now, most = 0, 0
-
-    def slowly(ask: Ask) -> Step:
-        nonlocal now, most
-        with asking:
-            now += 1
-            most = max(most, now)
-        time.sleep(0.02)
-        with asking:
-            now -= 1
-        return doubles(ask)
-
-    upstream.on("three-at-once").always(slowly)
-    asked = line(suite(tmp_path / "doubles.yaml", 24, concurrency=3), server, "three-at-once", tmp_path / "run")
-    assert run_module("evals.command", *asked).returncode == 0
-    assert most <= 3
+    assert model.most == AT_ONCE
