@@ -46,14 +46,23 @@ def fast() -> Iterator[mcp_servers.Server]:
 def fifty(
     server: Server, upstream: Upstream, fast: mcp_servers.Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Fifty:
-    """Recorded once for all tests."""
+    """Recorded once for all tests; their MCP server is stopped then."""
     upstream.on("fifty").always(stored_runs.model())
     with OpenAI(base_url=server.url, api_key="sk-test", max_retries=0) as client:
         Maker(client, "fifty", fast).make()
     file = tmp_path_factory.mktemp("fifty") / "runs.jsonl"
     found = "model=fifty,metadata.set=fifty,since=1h"
     assert ended("record", "--filter", found, "--out", str(file), "--url", server.url) == 0
+    fast.stop()
     return Fifty(file, fast, server)
+
+
+@pytest.fixture
+def awake(fifty: Fifty) -> Iterator[mcp_servers.Server]:
+    """The MCP server, running again where it was."""
+    fifty.fast.start()
+    yield fifty.fast
+    fifty.fast.stop()
 
 
 def replayed(fifty: Fifty, tmp_path: Path, *line: str) -> tuple[int, Json]:
@@ -95,12 +104,11 @@ def test_fifty_stored_runs_are_fifty_recordings_and_chains_are_one_case(fifty: F
 
 @promise("replay.same", "replay.outside", "replay.exit")
 def test_the_same_model_changes_nothing_and_nothing_outside_is_called(fifty: Fifty, tmp_path: Path) -> None:
-    before = fifty.fast.counts()
     status, diff = replayed(fifty, tmp_path)
     assert (status, changed(diff)) == (0, {})
     assert requests(diff) == RESPONSES
     assert sum(len(run["steps"]) for case in diff["cases"] for run in case["runs"]) == CASES * 3
-    assert fifty.fast.counts() == before
+    assert fifty.fast.process is None, "there was nobody to call"
 
 
 @promise("replay.changes", "replay.requests", "replay.outside", "replay.exit")
@@ -125,7 +133,6 @@ def test_exactly_the_steps_at_which_another_model_differs_are_found(
         (7, 2): stored_runs.same_text,
         (24, 1): stored_runs.same_client_call,
     }))  # fmt: skip
-    before = fifty.fast.counts()
     status, diff = replayed(fifty, tmp_path, "--model", "fifty-other")
     assert status == 1
     assert changed(diff) == {
@@ -142,7 +149,7 @@ def test_exactly_the_steps_at_which_another_model_differs_are_found(
     }
     last = [(1, 2), (8, 1), (16, 2), (30, 2)]  # behind them nothing is left to ask
     assert requests(diff) == RESPONSES + len(otherwise) - len(last)
-    assert fifty.fast.counts() == before
+    assert fifty.fast.process is None, "there was nobody to call"
 
 
 # ---------------------------------------------------------------- ways to replay
@@ -172,19 +179,21 @@ def test_a_replay_begins_at_a_step_or_asks_each_by_itself(fifty: Fifty, upstream
     assert requests(each) == 6
 
 
-@promise("replay.live")
-def test_live_results_are_made_and_compared(fifty: Fifty, tmp_path: Path) -> None:
+@promise("replay.live", "replay.outside")
+def test_live_results_are_made_and_compared(fifty: Fifty, awake: mcp_servers.Server, tmp_path: Path) -> None:
     (case,) = [case for case in lines(fifty.file) if text_of(case) == "Run 10, please."]
     old = json.dumps(case).replace("fast: c10", "fast: as it was")
     file = tmp_path / "old.jsonl"
     file.write_text(old + "\n")
     tools = tmp_path / "tools.json"
-    tools.write_text(json.dumps([fifty.fast.tool(), stored_runs.FUNCTION]))
-    before = fifty.fast.counts()
+    tools.write_text(json.dumps([awake.tool(), stored_runs.FUNCTION]))
+    before = awake.counts()
+    assert replayed(fifty, tmp_path, *chosen(fifty, 10, 11, 12))[0] == 0
+    assert awake.counts() == before, "recorded results ask nobody, though somebody is there"
     status, diff = replayed(fifty._replace(file=file), tmp_path, "--results", "live", "--tools", str(tools))
     assert (status, changed(diff)) == (1, {(10, 1): ["result"]})
     assert requests(diff) == 1, "what a call came to is no reason to ask again"
-    assert (fifty.fast.counts() - before)["tools/call"] == 3
+    assert (awake.counts() - before)["tools/call"] == 3
 
 
 @promise("replay.changes")
