@@ -4,13 +4,14 @@ What models said is data in a JSON block and is only ever set as text, never as 
 of the page still runs no script but ours, whose hash it names, and fetches nothing.
 """
 
-import json
 from base64 import b64encode
 from collections.abc import Sequence
 from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import to_json
 
 from evals.report.outcome import outcome, reasons
 from evals.report.reading import BenchResult
@@ -63,4 +64,4 @@ def _hash(text: str) -> str:
 
 def _block(told: Json) -> str:
     """JSON that no HTML parser sees an end of its block in."""
-    return json.dumps(told, separators=(",", ":")).replace("<", "\\u003c").replace(">", "\\u003e")
+    return to_json(told, inf_nan_mode="null").decode().replace("<", "\\u003c").replace(">", "\\u003e")

@@ -1,6 +1,7 @@
 """Results from disk: of a run (`result.json`), or of a bench (`--out`)."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,7 +9,10 @@ from pydantic import ValidationError
 
 from evals.results import RunResult
 from evals.unfit import Unfit
+from evals.wellformed import wellformed
 
+#: What may be half of a pair: looked for first, because most results have none.
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 #: What a run's directory holds, beside logs.
 NAME = "result.json"
 
@@ -42,7 +46,8 @@ def read_any(path: Path) -> RunResult | BenchResult:
     """Raises `Unfit`."""
     file = _file(path)
     try:
-        held = json.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        held = wellformed(json.loads(text)) if _HALF.search(text) else json.loads(text)
     except ValueError as problem:
         raise Unfit(f"{file} is no JSON ({problem}); expected a result of 'graphnexus eval run'.") from problem
     if not isinstance(held, dict):

@@ -15,6 +15,7 @@ from evals.suite.schema import Case, Suite
 from evals.suite.whole import whole
 from evals.transcript import Transcript
 from evals.unfit import Unfit
+from evals.wellformed import kept
 
 #: Told of every attempt, and whether it was known from before.
 Told = Callable[[Attempt, bool], None]
@@ -37,7 +38,7 @@ class Queued:
 
     async def attempt(self, case: Case, run: str, epoch: int) -> Transcript:
         async with self._free:
-            return await self._target.attempt(case, run, epoch)
+            return kept(await self._target.attempt(case, run, epoch))
 
 
 class Run:

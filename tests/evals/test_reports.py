@@ -19,6 +19,7 @@ from evals.report.reading import read
 from evals.report.table import shown
 from evals.results import RunResult
 from evals.transcript import Made, Transcript
+from evals.wellformed import kept
 from tests.contract import promise
 from tests.evals.browsing import chromium, offline
 from tests.evals.results_made import HOSTILE, asked, called, case, every_way, large, run, said, transcript
@@ -103,6 +104,24 @@ def test_a_green_run_has_no_failures(tmp_path: Path) -> None:
 def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
     write(every_way(), json=tmp_path / "result.json")
     assert read(tmp_path) == read(tmp_path / "result.json") == every_way()
+
+
+@promise("reports.json")
+def test_half_a_sign_and_what_is_no_number_do_not_keep_a_result_from_being_written(tmp_path: Path) -> None:
+    """Servers have said such things."""
+    odd = kept(transcript("odd", [called("price", "{}", "a\ud83d"), said("half \ud83d of a pair")]))
+    odd.turns[0].responses[0]["temperature"] = float("nan")
+    result = run(case("odd", True))
+    result.cases[0].attempts[0].transcript = odd
+    write(result, tmp_path / "result.json", tmp_path / "junit.xml", tmp_path / "report.html")
+    again = read(tmp_path).cases[0].attempts[0].transcript
+    assert again and again.text == "half \ufffd of a pair"
+    told = (tmp_path / "report.html").read_text().partition('id="told">')[2].partition("</script>")[0]
+    assert json.loads(told, parse_constant=pytest.fail)["result"]["suite"] == "shop"
+    (tmp_path / "result.json").write_text(
+        json.dumps(json.loads((tmp_path / "result.json").read_text()) | {"run": "\ud83d"})
+    )
+    assert read(tmp_path).run == "\ufffd"
 
 
 @pytest.mark.parametrize(
