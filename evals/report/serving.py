@@ -18,7 +18,7 @@ def free_port() -> int:
 
 
 def serve(page: Callable[[], str], port: int, browser: bool) -> None:
-    """Made anew for every request, so that a reload shows a run that goes on. Ends when interrupted."""
+    """Made anew for every request, so that a reload shows what a resumed run has added. Ends when interrupted."""
     try:
         server = ThreadingHTTPServer((LOOPBACK, port), _answering(page))
     except OSError as problem:
