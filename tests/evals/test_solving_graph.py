@@ -1,12 +1,17 @@
 """Cases asked of a graph in this process."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from evals.running.grading import Graders
 from evals.solving.target import opened
+from evals.suite.reading import read
 from evals.suite.schema import Case, Target
+from evals.suite.whole import whole
 from evals.transcript import Transcript
 from evals.unfit import Unfit
 from tests.contract import promise
@@ -16,10 +21,10 @@ GRAPH = "tests.evals.graph_made:graph"
 
 
 async def asked(*turns: Any, graph: str = GRAPH, directory: str = ".", **case: Any) -> Transcript:
-    whole = Case(id="one", turns=[{"input": turn} for turn in turns], **case)
+    one = Case(id="one", turns=[{"input": turn} for turn in turns], **case)
     async with opened(Target(graph=graph, model="m"), directory) as target:
         assert (target.shown, target.model) == (graph, "m")
-        return await target.attempt(whole, "run", 1)
+        return await target.attempt(one, "run", 1)
 
 
 def said(made: Transcript) -> list[str]:
@@ -136,6 +141,29 @@ async def test_turns_may_be_items_of_every_role() -> None:
     assert made.state
     assert [message["type"] for message in made.state["messages"]] == ["system", "ai", "human", "ai"]
     assert said(made) == ["3: hi"]
+
+
+@promise("graph.turns")
+async def test_a_suite_runs_over_a_graph_that_stands_beside_it(tmp_path: Path) -> None:
+    shutil.copy(Path(__file__).with_name("graph_made.py"), tmp_path / "agent.py")
+    graders = [
+        {"type": "tool_call", "tool": "add", "arguments": {"a": 1, "b": 2}, "exact": True, "status": "completed"},
+        {"type": "node_path", "nodes": ["model", "tools", "model"]},
+        {"type": "checkpoint_state", "path": "asked", "equals": 2},
+    ]
+    cases = [
+        {"id": "adds", "input": "add 2", "expect": "3: 3", "graders": graders},
+        {"id": "fails", "input": "fail", "graders": [{"type": "refused", "status": 500}]},
+    ]
+    whole_suite = {"name": "agent", "target": {"graph": "agent.py:graph"}, "cases": cases}
+    (tmp_path / "suite.yaml").write_text(json.dumps(whole_suite))
+    suite = read(tmp_path / "suite.yaml")
+    async with opened(suite.target, suite.directory) as target:
+        all_of_it = [whole(case, suite) for case in suite.cases]
+        made = [await target.attempt(case, "run", 1) for case in all_of_it]
+    graded = [await Graders(suite, None).graded(case, one) for case, one in zip(all_of_it, made, strict=True)]
+    assert [one.passed for one in graded] == [True, True], graded
+    assert [len(one.grades) for one in graded] == [4, 1]
 
 
 @promise("graph.fails")
