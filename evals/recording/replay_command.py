@@ -14,11 +14,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 
 from evals.options import with_options
 from evals.recording.cases import Recorded, read
 from evals.recording.differing import SameText, any_text, exact, normal
-from evals.recording.replayed import ReplayResult, as_run
+from evals.recording.replayed import CaseReplay, ReplayResult, as_run
 from evals.recording.replaying import Asked, Replayer
 from evals.recording.server import opened
 from evals.recording.showing import show
@@ -90,9 +91,23 @@ async def _replayed(wanted: Wanted, asked: Asked, cases: list[Recorded]) -> Repl
         )
         since = time.perf_counter()
         replayer = Replayer(client, replace(asked, same=same), wanted.concurrency)
-        result.cases = list(await asyncio.gather(*map(replayer.replay, cases)))
+        result.cases = await _told(replayer, cases)
         result.seconds = time.perf_counter() - since
         return result
+
+
+async def _told(replayer: Replayer, cases: list[Recorded]) -> list[CaseReplay]:
+    """In their order; a terminal is told how far it is."""
+    errors = Console(stderr=True)
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        bar = progress.add_task("replaying", total=len(cases))
+
+        async def one(case: Recorded) -> CaseReplay:
+            made = await replayer.replay(case)
+            progress.advance(bar)
+            return made
+
+        return await asyncio.gather(*map(one, cases))
 
 
 # ---------------------------------------------------------------- the line
