@@ -1,6 +1,7 @@
 """What came of one case, once: everything graders may look at, and reports show. Plain JSON, without secrets."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +19,23 @@ class Usage(BaseModel):
     @property
     def total(self) -> int:
         return self.input + self.output
+
+    @classmethod
+    def told(cls, usage: Json | None) -> Self:
+        """As a response says it."""
+        said = usage or {}
+        read, written = said.get("input_tokens_details") or {}, said.get("output_tokens_details") or {}
+        return cls(
+            input=said.get("input_tokens") or 0,
+            cached=read.get("cached_tokens") or 0,
+            output=said.get("output_tokens") or 0,
+            reasoning=written.get("reasoning_tokens") or 0,
+        )
+
+    @classmethod
+    def sum(cls, usages: Iterable[Self]) -> Self:
+        every = list(usages)
+        return cls(**{name: sum(getattr(one, name) for one in every) for name in cls.model_fields})
 
 
 class Made(BaseModel):
@@ -51,6 +69,11 @@ class Made(BaseModel):
         said = [item for item in self.items if item.get("type") == "message"]
         parts = said[-1].get("content") or () if said else ()
         return "".join(part.get("text") or part.get("refusal") or "" for part in parts)
+
+
+def used(turns: Iterable[Made]) -> Usage:
+    """What their responses cost, together."""
+    return Usage.sum(Usage.told(response.get("usage")) for made in turns for response in made.responses)
 
 
 class Transcript(BaseModel):

@@ -75,6 +75,7 @@ _RUNNING = promises(
     "docs/evals.md",
     """
     running.resumed             A run that is killed goes on where it was: every case is asked once, and counted once.
+    running.faults              What a server cannot do now is no verdict, and is asked again.
     running.limits              No more cases are asked at once than the suite wants.
     running.figures             pass@k, pass^k and pass rates are unbiased, and their intervals hold what is true.
     """,

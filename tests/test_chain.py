@@ -159,18 +159,18 @@ def test_a_client_that_keeps_its_own_history_sends_everything_back(client: OpenA
 @promise("reasoning.encrypted")
 def test_thoughts_go_round_sealed_when_nothing_is_stored(client: OpenAI, script: Script, model: str) -> None:
     tool: Any = {"type": "function", "name": "f", "parameters": {}, "strict": False}
-    script.will(thinks("The secret is 17.", calls("f", x=1, id="call_f")), says("done"))
+    script.will(thinks("The secret is nasturtium.", calls("f", x=1, id="call_f")), says("done"))
     first = client.responses.create(
         model=model, input="a", tools=[tool], store=False, include=["reasoning.encrypted_content"]
     )
     thought: Any = first.output[0].to_dict()
     assert thought["encrypted_content"]
-    assert "17" not in thought["encrypted_content"]
+    assert "nasturtium" not in thought["encrypted_content"]
     thought.pop("content", None)  # a client that keeps only what it cannot read
     output = {"type": "function_call_output", "call_id": "call_f", "output": "2"}
     history: Any = [{"role": "user", "content": "a"}, thought, first.output[1].to_dict(), output]
     client.responses.create(model=model, input=history, tools=[tool], store=False)
-    assert "The secret is 17." in str(script.last.messages)
+    assert "The secret is nasturtium." in str(script.last.messages)
 
 
 @promise("reasoning.encrypted")

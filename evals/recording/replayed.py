@@ -126,7 +126,7 @@ def as_run(result: ReplayResult, id: str) -> RunResult:
         seconds=result.seconds,
         cases=cases,
         thresholds=[Held(name="steps the same", wanted=1.0, reached=same, holds=result.changed == 0)],
-        usage=total([one.usage for case in cases for one in case.attempts]),
+        usage=Usage.sum(one.usage for case in cases for one in case.attempts),
     )
 
 
@@ -138,7 +138,7 @@ def _case(case: CaseReplay) -> CaseResult:
         score=same / len(steps) if steps else 1.0,
         grades=[_grade(run, step, len(case.runs) > 1) for run, step in steps],
         seconds=sum(run.seconds for run in case.runs),
-        usage=total([run.usage for run in case.runs]),
+        usage=Usage.sum(run.usage for run in case.runs),
         fault=case.fault,
         transcript=Transcript(
             case=case.id, turns=[Made(responses=run.answers, seconds=run.seconds) for run in case.runs]
@@ -171,7 +171,3 @@ def short(value: Any, chars: int = 160) -> str:
     text = " ".join(value.split()) if isinstance(value, str) else canonical(value)
     text = "".join(sign for sign in text if sign.isprintable())
     return text if len(text) <= chars else f"{text[: chars - 1]}…"
-
-
-def total(usages: list[Usage]) -> Usage:
-    return Usage(**{name: sum(getattr(one, name) for one in usages) for name in Usage.model_fields})

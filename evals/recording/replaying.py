@@ -17,7 +17,7 @@ from evals.graders.grading import CannotGrade
 from evals.recording.acts import Act, ModelTurn, made_turns, recorded_turns
 from evals.recording.cases import Recorded
 from evals.recording.differing import SameText, differences, normal, of_results
-from evals.recording.replayed import CaseReplay, Did, RunReplay, Step, total
+from evals.recording.replayed import CaseReplay, Did, RunReplay, Step
 from evals.recording.server import said
 from evals.transcript import Usage
 
@@ -106,7 +106,7 @@ class Replayer:
         run.requests += 1
         response = await self._answer(body)
         run.answers.append(response)
-        run.usage = total([run.usage, _used(response.get("usage") or {})])
+        run.usage = Usage.sum([run.usage, Usage.told(response.get("usage"))])
         if response.get("status") == "failed":
             raise CannotReplay(f"step {step}: {(response.get('error') or {}).get('message')}")
         if "turns" not in (response.get("replay") or {}):
@@ -128,14 +128,3 @@ def _step(turn: ModelTurn, acts: Sequence[Act], differences: list[Any]) -> Step:
 
 def _told(acts: Sequence[Act]) -> list[Did]:
     return [Did(name=act.name, asked=act.asked) for act in acts]
-
-
-def _used(usage: Json) -> Usage:
-    read: Json = usage.get("input_tokens_details") or {}
-    written: Json = usage.get("output_tokens_details") or {}
-    return Usage(
-        input=usage.get("input_tokens") or 0,
-        cached=read.get("cached_tokens") or 0,
-        output=usage.get("output_tokens") or 0,
-        reasoning=written.get("reasoning_tokens") or 0,
-    )

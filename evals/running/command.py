@@ -1,15 +1,18 @@
 """`graphnexus eval run`."""
 
-import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 
 from evals.environment import quiet_inspect
+from evals.options import with_options
 from evals.report.files import write
 from evals.report.reading import NAME
 from evals.report.table import shown
@@ -20,69 +23,70 @@ from evals.suite.reading import find, read
 from evals.suite.schema import Case, Suite
 from evals.unfit import Unfit
 
-_ABOUT = """Ask a server or a graph the cases of a suite, and grade what comes. Exit status: 0 all thresholds hold,
-1 one does not, 2 something could not be run."""
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-def app(line: Sequence[str], prog_name: str) -> None:
-    given = _options(prog_name).parse_args(line)
-    wanted = read(find(given.suite))
-    suite = _chosen(_changed(wanted, given), given.case, given.tag)
-    _run(suite, given.out or out_of(wanted, f"{datetime.now(UTC):%Y%m%d-%H%M%S}"), given)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the line says."""
+
+    suite: Annotated[str, typer.Argument(help="A suite's file (YAML or JSONL), or the name of a shipped one.")]
+    model: Annotated[str | None, typer.Option(help="The model to ask. Default: the suite's, else the first.")] = None
+    url: Annotated[
+        str | None,
+        typer.Option(help="The server's API. Default: the suite's, else OPENAI_BASE_URL, else this machine."),
+    ] = None
+    epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="How often each case is asked.")] = None
+    case: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this case; may be repeated.")] = None
+    tag: Annotated[list[str] | None, typer.Option(help="Only cases of this tag; may be repeated.")] = None
+    concurrency: Annotated[int | None, typer.Option(min=1, metavar="N", help="Cases at once.")] = None
+    pass_rate: Annotated[float | None, typer.Option(min=0, max=1, metavar="X", help="What must pass, from 0 to 1.")] = (
+        None
+    )
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the run is kept; the same again goes on with an unfinished run."),
+    ] = None
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as JUnit XML, too.")] = None
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report here instead of report.html in --out.")
+    ] = None
 
 
-def _options(prog_name: str) -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(prog=prog_name, description=_ABOUT)
-    add = options.add_argument
-    add("suite", help="a suite's file (YAML or JSONL), or the name of a shipped one")
-    add("--model", help="the model to ask; default: the suite's, else the server's first")
-    add("--url", help="the server's API; default: the suite's, else OPENAI_BASE_URL, else http://127.0.0.1:8000/v1")
-    add("--epochs", type=_count, help="how often each case is asked")
-    add("--case", action="append", metavar="ID", help="only this case; may be said several times")
-    add("--tag", action="append", help="only cases of this tag; may be said several times")
-    add("--concurrency", type=_count, metavar="N", help="cases at once")
-    add("--pass-rate", type=_share, metavar="X", help="what must pass, from 0 to 1")
-    add("--out", type=Path, metavar="DIR", help="where the run is kept; the same again goes on with an unfinished run")
-    add("--junit", type=Path, metavar="FILE", help="write the result as JUnit XML, too")
-    add("--html", type=Path, metavar="FILE", help="write the report here instead of report.html in --out")
-    return options
+@app.command()
+@with_options(Wanted)
+def ask(wanted: Wanted) -> None:
+    """Ask a server or a graph the cases of a suite, and grade what comes.
+
+    Exit status: 0 all thresholds hold, 1 one does not, 2 something could not be run.
+    """
+    given = read(find(wanted.suite))
+    suite = _chosen(_changed(given, wanted), wanted.case, wanted.tag)
+    _run(suite, wanted.out or out_of(given, f"{datetime.now(UTC):%Y%m%d-%H%M%S}"), wanted)
 
 
-def _count(said: str) -> int:
-    if not said.isdecimal() or int(said) < 1:
-        raise argparse.ArgumentTypeError(f"{said!r} is no number from 1")
-    return int(said)
-
-
-def _share(said: str) -> float:
-    share = float(said)
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"{said!r} is not from 0 to 1")
-    return share
-
-
-def _run(suite: Suite, directory: Path, given: argparse.Namespace) -> None:
+def _run(suite: Suite, directory: Path, wanted: Wanted) -> None:
     quiet_inspect()
     console = Console(stderr=True)
     total = sum(len(epochs(suite, case.epochs)) for case in suite.cases)
     with Live(console, total) as live:
         result = asyncio.run(run(suite, directory, live.told))
-    write(result, json=directory / NAME, junit=given.junit, html=given.html or directory / "report.html")
+    write(result, json=directory / NAME, junit=wanted.junit, html=wanted.html or directory / "report.html")
     Console().print(shown(result))
     console.print(f"Kept in {directory}: result.json, report.html, logs for `inspect view`.", highlight=False)
     sys.exit(result.status)
 
 
-def _changed(suite: Suite, given: argparse.Namespace) -> Suite:
+def _changed(suite: Suite, wanted: Wanted) -> Suite:
     target = suite.target.model_copy()
-    if given.url:
-        target.url, target.graph = given.url, None
-    target.model = given.model or target.model
+    if wanted.url:
+        target.url, target.graph = wanted.url, None
+    target.model = wanted.model or target.model
     thresholds = suite.thresholds.model_copy()
-    if given.pass_rate is not None:
-        thresholds.pass_rate = given.pass_rate
-    changed = {"target": target, "thresholds": thresholds, "concurrency": given.concurrency or suite.concurrency}
-    return suite.model_copy(update={**changed, "epochs": given.epochs or suite.epochs})
+    if wanted.pass_rate is not None:
+        thresholds.pass_rate = wanted.pass_rate
+    changed = {"target": target, "thresholds": thresholds, "concurrency": wanted.concurrency or suite.concurrency}
+    return suite.model_copy(update={**changed, "epochs": wanted.epochs or suite.epochs})
 
 
 def _chosen(suite: Suite, ids: Sequence[str] | None, tags: Sequence[str] | None) -> Suite:

@@ -14,6 +14,9 @@ from evals.results import Attempt
 from evals.suite.schema import Case, Judging, Suite
 from evals.transcript import Transcript
 
+#: A wrong key, a limit, a server that is away: they say nothing of what was asked.
+_NO_VERDICT = frozenset({401, 403, 429, 502, 503, 504})
+
 
 class Judge(NamedTuple):
     """The suite's judge, ready to be asked."""
@@ -47,6 +50,7 @@ class Graders:
         means = self._means(case)
         if not any(isinstance(one, Refused) for one in graders_of(case)) and (refusals := _refusals(made)):
             attempt.grades = refusals
+            attempt.fault = next((why for status, why in _told(made) if status in _NO_VERDICT), None)
             return attempt
         try:
             attempt.grades = await asyncio.gather(*(_graded(one, made, means) for one in graders_of(case)))
@@ -65,8 +69,15 @@ class Graders:
 
 def _refusals(made: Transcript) -> list[Grade]:
     """What was refused, where no grader looks for that."""
-    said = [f"HTTP {turn.error['status']}: {turn.error['message']}" for turn in made.turns if turn.error]
-    return [Grade(grader="answered", score=0, passed=False, why=why) for why in said]
+    return [Grade(grader="answered", score=0, passed=False, why=why) for _, why in _told(made)]
+
+
+def _told(made: Transcript) -> list[tuple[int, str]]:
+    return [
+        (turn.error["status"], f"HTTP {turn.error['status']}: {turn.error['message']}")
+        for turn in made.turns
+        if turn.error
+    ]
 
 
 def graders_of(case: Case) -> list[Grader]:

@@ -1,13 +1,14 @@
 """What of a run is done, on disk as soon as it is: a line an attempt. A killed run goes on behind it."""
 
+import fcntl
 import hashlib
 import json
 import secrets
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -48,19 +49,20 @@ class Line(BaseModel):
 class Journal:
     """Open for one process at a time; lines are whole, or not counted."""
 
-    def __init__(self, directory: Path, about: About) -> None:
-        self.directory = directory
+    def __init__(self, about: About, out: BinaryIO) -> None:
+        """`out`: its lines, open at their end, and locked."""
         self.about = about
         #: Attempts without a fault, by case and epoch.
         self.done: dict[tuple[str, int], Attempt] = {}
-        self._file = directory / _ATTEMPTS
+        self._out = out
         self._read()
-        self._out = self._file.open("ab")
 
     @classmethod
     @contextmanager
     def opened(cls, directory: Path, suite: Suite, target: str, model: str | None) -> Iterator[Self]:
-        """Of a new run, or of one that was not finished. Raises `Unfit` when the directory holds another run."""
+        """Of a new run, or of one that was not finished. Raises `Unfit` when the directory holds another run, or one
+        that is going on.
+        """
         about = About(
             run=secrets.token_hex(8),
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -69,18 +71,18 @@ class Journal:
             target=target,
             model=model,
         )
-        known = _known(directory)
-        if known is None:
-            directory.mkdir(parents=True, exist_ok=True)
-            (directory / _ABOUT).write_text(about.model_dump_json(indent=1))
-        elif not known.same(about):
-            raise Unfit(
-                f"{directory} holds a run of another suite, target or model ({known.suite}, {known.target}, "
-                f"{known.model}): name another --out."
-            )
-        journal = cls(directory, known or about)
-        with closing(journal._out):
-            yield journal
+        directory.mkdir(parents=True, exist_ok=True)
+        with (directory / _ATTEMPTS).open("a+b") as out:
+            _lock(out, directory)
+            known = _known(directory)
+            if known is None:
+                _write(directory / _ABOUT, about.model_dump_json(indent=1))
+            elif not known.same(about):
+                raise Unfit(
+                    f"{directory} holds a run of another suite, target or model ({known.suite}, {known.target}, "
+                    f"{known.model}): name another --out."
+                )
+            yield cls(known or about, out)
 
     def note(self, case: str, attempt: Attempt) -> None:
         """On its way to the disk when this returns: it outlives the process."""
@@ -90,17 +92,33 @@ class Journal:
             self.done[case, attempt.epoch] = attempt
 
     def _read(self) -> None:
-        if not self._file.exists():
-            return
-        whole = self._file.read_bytes()
+        self._out.seek(0)
+        whole = self._out.read()
         end = whole.rfind(b"\n") + 1
         if end < len(whole):  # the process died while it wrote
-            with self._file.open("r+b") as file:
-                file.truncate(end)
-        for line in whole[:end].splitlines():
-            noted = Line.model_validate_json(line)
+            self._out.truncate(end)
+        for number, line in enumerate(whole[:end].split(b"\n")[:-1], 1):
+            try:
+                noted = Line.model_validate_json(line)
+            except ValueError as error:
+                raise Unfit(f"{self._out.name}:{number}: no attempt of a run: name another --out.") from error
             if not noted.attempt.fault:
                 self.done[noted.case, noted.attempt.epoch] = noted.attempt
+
+
+def _lock(out: BinaryIO, directory: Path) -> None:
+    """Held until it is closed, by whatever end of the process."""
+    try:
+        fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise Unfit(f"Another process runs what is kept in {directory}: wait, or name another --out.") from error
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole, or not at all."""
+    made = path.with_suffix(".new")
+    made.write_text(text)
+    made.replace(path)
 
 
 def digest(suite: Suite) -> str:

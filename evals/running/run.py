@@ -84,6 +84,7 @@ async def run(suite: Suite, directory: Path, told: Told) -> RunResult:
                 raise Unfit(
                     f"The run ended early: {errors[0]}. The same command with --out {directory} goes on with it."
                 )
-            for log in before:
-                log.unlink()  # the new ones have all that is in them
+            if all(log.status == "success" for log in logs):
+                for log in before:
+                    log.unlink()  # the new ones have all that is in them
             return result_of(suite, journal.about, one.made, time.perf_counter() - since)

@@ -37,7 +37,7 @@ def result_of(suite: Suite, about: About, attempts: Attempts, seconds: float) ->
         pass_rate=pass_rate(cases),
         pass_at=by_k(cases, pass_at),
         pass_all=by_k(cases, pass_all),
-        usage=_usage([one.usage for case in cases for one in case.attempts]),
+        usage=Usage.sum(one.usage for case in cases for one in case.attempts),
     )
     result.thresholds = list(held(result, suite.thresholds))
     return result
@@ -91,16 +91,6 @@ def _tags(cases: Sequence[CaseResult]) -> dict[str, float]:
 def _p95(seconds: Sequence[float]) -> float:
     ordered = sorted(seconds)
     return ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))] if ordered else 0
-
-
-def _usage(every: Sequence[Usage]) -> Usage:
-    total = Usage()
-    for one in every:
-        total.input += one.input
-        total.cached += one.cached
-        total.output += one.output
-        total.reasoning += one.reasoning
-    return total
 
 
 def out_of(suite: Suite, about: str) -> Path:

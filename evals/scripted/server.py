@@ -8,6 +8,7 @@ time, `-bytes` sends a few bytes at a time, `-no-usage` counts nothing, `-thinki
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -25,13 +26,16 @@ FAULTS = ("429", "503", "slow", "bytes", "no-usage", "thinking")
 #: Those that fail once, as HTTP statuses.
 _STATUS = {"429": 429, "503": 503}
 _SLOW_S, _BYTES = 0.02, 7
+#: Seconds after which a question that was failed is one that was never asked.
+_AGAIN_S = 10.0
 
 
 class ScriptedModel:
     def __init__(self, script: Script) -> None:
         self._script = script
-        #: Questions that were failed already.
-        self._failed = set[str]()
+        #: When each question was failed, and how many were.
+        self._failed = dict[str, float]()
+        self._count = 0
 
     def app(self) -> Starlette:
         return Starlette(
@@ -43,7 +47,7 @@ class ScriptedModel:
         )
 
     async def _health(self, request: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "ok", "failed": self._count})
 
     @property
     def _names(self) -> list[str]:
@@ -76,9 +80,12 @@ class ScriptedModel:
 
     def _is_first(self, fault: str, body: Json) -> bool:
         key = hashlib.sha256(json.dumps([fault, body.get("messages")], sort_keys=True).encode()).hexdigest()
-        first = key not in self._failed
-        self._failed.add(key)
-        return first
+        now = time.monotonic()
+        if now - self._failed.get(key, -_AGAIN_S) < _AGAIN_S:
+            return False
+        self._failed[key] = now
+        self._count += 1
+        return True
 
 
 def _refusal(status: int, message: str, code: str | None) -> Response:

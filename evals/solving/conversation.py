@@ -30,6 +30,8 @@ class Conversation:
         self._last: str | None = None
         self._conversation: str | None = None
         self._kept: list[Json] = []
+        #: Where each turn has come to.
+        self._stood: list[tuple[str | None, list[Json]]] = []
         self._replies = Replies(case)
 
     async def hold(self, transcript: Transcript) -> None:
@@ -43,6 +45,7 @@ class Conversation:
             made = Made()
             transcript.turns.append(made)
             await self._turn(turn, made, self._given.parts if index == 0 else [])
+            self._stood.append((self._last, self._kept))
 
     async def close(self) -> None:
         """Leave no conversation on the server; responses stay, for who wants to look at them."""
@@ -72,6 +75,8 @@ class Conversation:
         asked = with_parts(turn.input, parts)
         if self._case.state == "none":
             self._last, self._kept = None, []
+        elif turn.after is not None:
+            self._last, self._kept = self._stood[turn.after]
         for _ in range(_STEPS):
             made.input += asked
             answered = await self._questions.ask(self._body(turn, asked))
@@ -98,7 +103,7 @@ class Conversation:
     def _stands(self, asked: list[Json], response: Json) -> None:
         if response.get("status") in ("completed", "incomplete"):
             self._last = response["id"]
-            self._kept += [*asked, *(response.get("output") or ())]
+            self._kept = [*self._kept, *asked, *(response.get("output") or ())]
 
     async def _replayed(self, recording: Json) -> Made:
         made = Made()

@@ -15,9 +15,8 @@ from evals.solving.hiding import NO_KEY, hide
 from evals.solving.mcp_servers import McpServers
 from evals.solving.question import Questions
 from evals.solving.shelf import Shelf
-from evals.solving.usage import used
 from evals.suite.schema import Case, Target
-from evals.transcript import Transcript
+from evals.transcript import Transcript, used
 from evals.unfit import Unfit
 
 DEFAULT = "http://127.0.0.1:8000/v1"

@@ -15,9 +15,8 @@ from pydantic_core import to_jsonable_python
 from evals.solving.given import with_parts
 from evals.solving.messages import Output, messages_of
 from evals.solving.replies import Replies
-from evals.solving.usage import used
 from evals.suite.schema import Case, Turn
-from evals.transcript import Made, Transcript
+from evals.transcript import Made, Transcript, used
 
 Json = dict[str, Any]
 

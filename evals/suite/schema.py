@@ -72,6 +72,8 @@ class Turn(Strict):
     input: str | list[Json]
     #: Fields of this request, over those of case and suite.
     request: Json = Field(default_factory=dict[str, Any])
+    #: The turn it goes on from, counted from 0, instead of the one before: a branch.
+    after: int | None = Field(default=None, ge=0)
     #: Graders of this turn alone.
     graders: list[AnyGrader] = Field(default_factory=list[Any])
 
@@ -115,6 +117,10 @@ class Case(Strict):
     def _asks(self) -> "Case":
         if sum((self.input is not None, bool(self.turns), self.recording is not None)) != 1:
             raise ValueError("a case has either an input, turns or a recording")
+        if any(turn.after is not None and turn.after >= at for at, turn in enumerate(self.turns)):
+            raise ValueError("a turn goes on after one before it")
+        if self.state != "previous_response_id" and any(turn.after is not None for turn in self.turns):
+            raise ValueError("only turns that hang together by previous_response_id can branch")
         return self
 
     @property

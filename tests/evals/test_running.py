@@ -7,7 +7,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from evals.report.reading import read
+from evals.results import Attempt
+from evals.running.grading import Graders
+from evals.running.journal import Journal
+from evals.suite.reading import read as read_suite
+from evals.transcript import Made, Transcript
+from evals.unfit import Unfit
 from tests.connection import Connection
 from tests.contract import promise
 from tests.process import Server, nursery, run_module
@@ -76,3 +84,35 @@ def test_500_cases_killed_at_half_are_each_asked_and_counted_once(
     numbers = [number_in(ask) for ask in script.seen]
     assert len(numbers) == len(set(numbers)) == MANY
     assert model.most == AT_ONCE
+
+
+@promise("running.resumed")
+def test_a_place_is_one_process_at_a_time_and_holds_attempts_alone(tmp_path: Path) -> None:
+    wanted = read_suite(suite(tmp_path / "doubles.yaml"))
+    with Journal.opened(tmp_path / "run", wanted, "here", "m") as journal:
+        journal.note("case-0", Attempt(passed=True))
+        with pytest.raises(Unfit, match="Another process"), Journal.opened(tmp_path / "run", wanted, "here", "m"):
+            pass
+    with Journal.opened(tmp_path / "run", wanted, "here", "m") as again:
+        assert again.done[("case-0", 1)].passed
+        assert again.about == journal.about
+    with (tmp_path / "run" / "attempts.jsonl").open("ab") as lines:
+        lines.write(b'{"half": ')
+    with Journal.opened(tmp_path / "run", wanted, "here", "m") as mended:
+        mended.note("case-1", Attempt(fault="gone"))
+    with Journal.opened(tmp_path / "run", wanted, "here", "m") as last:
+        assert list(last.done) == [("case-0", 1)], "what has no verdict is asked again"
+    (tmp_path / "run" / "attempts.jsonl").write_bytes(b"nonsense\n")
+    with pytest.raises(Unfit, match="attempts.jsonl:1"), Journal.opened(tmp_path / "run", wanted, "here", "m"):
+        pass
+
+
+@promise("running.faults")
+@pytest.mark.parametrize(("status", "is_fault"), [(429, True), (503, True), (400, False), (404, False)])
+async def test_what_a_server_cannot_do_now_is_no_verdict(tmp_path: Path, status: int, is_fault: bool) -> None:
+    wanted = read_suite(suite(tmp_path / "doubles.yaml"))
+    error = {"status": status, "message": "No.", "type": "x", "param": None, "code": None}
+    made = Transcript(case="case-0", turns=[Made(error=error)])
+    attempt = await Graders(wanted, None).graded(wanted.cases[0], made)
+    assert (attempt.fault is not None, attempt.passed) == (is_fault, False)
+    assert "No." in (attempt.fault or attempt.grades[0].why)

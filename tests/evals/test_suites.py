@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from evals.results import Attempt
@@ -46,8 +47,15 @@ async def calm(over_scripted: Server, tmp_path_factory: pytest.TempPathFactory) 
 @promise("suites.faults")
 @pytest.mark.parametrize("fault", SURVIVED)
 async def test_a_model_server_that_misbehaves_costs_no_score(
-    fault: str, calm: dict[str, Attempt], over_scripted: Server, tmp_path: Path
+    fault: str, calm: dict[str, Attempt], scripted_model: str, over_scripted: Server, tmp_path: Path
 ) -> None:
+    before = failed(scripted_model)
     rough = await attempts(shipped("tools"), over_scripted.url, tmp_path, f"scripted-{fault}")
+    assert (failed(scripted_model) > before) is (fault == "503")
     assert {id: one.score for id, one in rough.items()} == {id: one.score for id, one in calm.items()}
     assert all(one.passed for one in rough.values())
+
+
+def failed(model: str) -> int:
+    """How often a scripted model has failed on purpose."""
+    return httpx2.get(model.removesuffix("/v1") + "/health").json()["failed"]
