@@ -130,7 +130,9 @@ async def meanwhile(slowly: Slow, first: Coroutine[Any, Any, Any], second: Corou
     """`second` begins when `first` has written and not yet committed, and has a good while for itself."""
     slowly.arm()
     running = [asyncio.ensure_future(first)]
-    assert await asyncio.to_thread(slowly.written.wait, 10)
+    async with asyncio.timeout(10):
+        while not slowly.written.is_set():
+            await asyncio.sleep(0.005)
     running.append(asyncio.ensure_future(second))
     await asyncio.wait(running, timeout=0.3)
     slowly.go.set()
