@@ -113,13 +113,15 @@ def used_bytes(url: str) -> int:
         "SELECT CAST(SUM(pg_total_relation_size(oid)) AS BIGINT) FROM pg_class "
         "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
     )
+    measured = list[int]()
     with psycopg.connect(url, autocommit=True) as connection:
         for _ in range(10):
             while connection.execute(others).fetchone():
                 time.sleep(0.02)  # what a transaction of before may still want to see is not taken for dead
             connection.execute("VACUUM FULL")
-            if not connection.execute(others).fetchone():
-                break  # and none has begun meanwhile
-        row = connection.execute(sql).fetchone()
-        assert row
-        return row[0]
+            row = connection.execute(sql).fetchone()
+            assert row
+            measured.append(row[0])
+            if not connection.execute(others).fetchone() and measured[-2:-1] == measured[-1:]:
+                break  # and none has begun, or come and gone, meanwhile
+    return measured[-1]
