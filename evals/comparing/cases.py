@@ -83,7 +83,8 @@ def _question(attempt: Attempt | None) -> str:
         content = item.get("content")
         if isinstance(content, str):
             return content
-        if texts := [part.get("text") or "" for part in content or () if isinstance(part, dict)]:
+        parts = content if isinstance(content, list) else []  # a case may ask what no server takes
+        if texts := [part.get("text") or "" for part in parts if isinstance(part, dict)]:
             return "".join(texts)
     return ""
 

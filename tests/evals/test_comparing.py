@@ -122,6 +122,17 @@ def test_each_case_tells_how_grades_and_texts_differ() -> None:
 
 
 @promise("compare.cases")
+@pytest.mark.parametrize("content", [7, None, [7], {"text": "?"}])
+def test_what_no_server_takes_is_compared_all_the_same(content: Any) -> None:
+    before, after = run(case("odd", True)), run(case("odd", False))
+    for result in (before, after):
+        for one in result.cases[0].attempts:
+            assert one.transcript
+            one.transcript.turns[0].input = [{"role": "user", "content": content}]
+    assert [one.question for one in compare(before, after).cases] == [""]
+
+
+@promise("compare.cases")
 def test_long_texts_differ_by_lines() -> None:
     long = [f"line {at} of many\n" for at in range(2000)]
     changed = [*long[:1000], "another\n", *long[1001:]]
