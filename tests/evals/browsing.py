@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from nodes.browser.chromium.finding import find
 
@@ -29,3 +29,8 @@ def offline(browser: Browser) -> Iterator[Page]:
     yield page
     context.close()
     assert not wrong
+
+
+def unfolded(page: Page) -> None:
+    """Wait for what stands in cases that were opened: it is made a moment after they are."""
+    expect(page.locator("details.case[open] .body:empty")).to_have_count(0)

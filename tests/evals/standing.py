@@ -92,7 +92,6 @@ class Proxy:
         #: Of whole answers, and of each event of a stream; an event without a type is left out.
         self.answers: Change = unchanged
         self.tells: Callable[[Json], Json] = lambda event: event
-        self.status: Callable[[int], int] = lambda status: status
 
     def app(self) -> Starlette:
         every = ["GET", "POST", "DELETE"]
@@ -115,7 +114,7 @@ class Proxy:
         content = answer.content
         if sort.startswith("application/json"):
             content = json.dumps(self.answers(request.url.path, json.loads(content))).encode()
-        return Response(content, self.status(answer.status_code), media_type=sort)
+        return Response(content, answer.status_code, media_type=sort)
 
     def _streamed(self, content: bytes) -> bytes:
         frames = [frame for frame in content.split(b"\n\n") if frame]

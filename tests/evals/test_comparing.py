@@ -20,7 +20,7 @@ from evals.comparing.text import pieces
 from evals.report.files import write
 from evals.results import CaseResult, RunResult
 from tests.contract import promise
-from tests.evals.browsing import chromium, offline
+from tests.evals.browsing import chromium, offline, unfolded
 from tests.evals.results_made import HOSTILE, case, every_way, run
 from tests.process import ROOT, run_module
 
@@ -278,6 +278,7 @@ def test_the_page_shows_regressions_first_and_what_differs(browser: Browser, tmp
         assert "1 case regressed" in page.locator(".verdict").inner_text()
         first = page.locator(".case").first
         first.locator("summary").click()
+        unfolded(page)
         assert (
             first.locator("del").all_inner_texts()[0] == "42" and "</script>" in first.locator("ins").last.inner_text()
         )

@@ -21,7 +21,7 @@ from evals.results import RunResult
 from evals.transcript import Made, Transcript
 from evals.wellformed import kept
 from tests.contract import promise
-from tests.evals.browsing import chromium, offline
+from tests.evals.browsing import chromium, offline, unfolded
 from tests.evals.results_made import HOSTILE, asked, called, case, every_way, large, run, said, transcript
 from tests.process import Server, nursery, run_module
 from tests.told import eventually
@@ -164,6 +164,7 @@ def test_each_case_tells_its_grades_and_its_transcript(page: Page, tmp_path: Pat
     told.attempts[1].grades.append(Grade(grader="tool_calls", score=0, passed=False, why="Wanted stock, found price."))
     opened(page, run(told), tmp_path)
     page.get_by_text("told").first.click()
+    unfolded(page)
     body = page.locator(".case .body").inner_text()
     for words in ("Found '42'.", "Wanted stock, found price.", "What does it cost?", "shop.price", "kettle", "42 €"):
         assert words in body
@@ -183,6 +184,7 @@ def test_what_the_client_answered_stands_behind_what_asked(page: Page, tmp_path:
     )
     opened(page, run(told), tmp_path)
     page.get_by_text("told").first.click()
+    unfolded(page)
     shown = page.locator(".item .kind").all_text_contents()
     assert shown == ["user", "function call", "function call output", "assistant"]
 
@@ -194,6 +196,7 @@ def test_what_a_model_says_is_shown_and_never_run(page: Page, tmp_path: Path) ->
     opened(page, result, tmp_path)
     for row in page.locator(".case > summary").all():
         row.click()
+    unfolded(page)
     assert page.locator("h1").inner_text() == page.title() == HOSTILE
     assert page.locator(".case", has_text="hostile").locator(".item").last.inner_text().endswith(HOSTILE)
     assert page.evaluate("document.images.length") == 0
@@ -311,6 +314,7 @@ def test_a_run_is_reported_and_opens_in_both_viewers(
         page.goto((out / "report.html").as_uri())
         assert page.locator(".big").inner_text() == "50.0 %"
         page.get_by_text("samovar", exact=True).click()
+        unfolded(page)
         assert "What does a samovar cost?" in page.locator(".case[open]").inner_text()
     with viewed(tmp_path / "log", str(out), "--inspect") as url:
         page = browser.new_page()
