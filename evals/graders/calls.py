@@ -1,13 +1,12 @@
 """Graders of what a model has called, and of the way a run took."""
 
-from collections import Counter
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from evals.graders.grading import CannotGrade, Grade, Grader, Means
 from evals.graders.looking import Called, calls, cut
-from evals.graders.structured import compared
+from evals.graders.structured import Place
 from evals.templates import filled
 from evals.transcript import Transcript
 
@@ -103,21 +102,17 @@ class NodePath(Grader):
         return self.given(float(holds), holds, f"Ran: {', '.join(made.path)}; wanted: {', '.join(self.nodes)}.")
 
 
-class CheckpointState(Grader):
+class CheckpointState(Place):
     """What stands at `path` of the state the last turn's checkpoint holds; see `json_path`."""
 
     wants_recording: ClassVar[bool] = True
 
     type: Literal["checkpoint_state"]
-    path: str
-    equals: Any = None
-    contains: str | None = None
-    exists: bool | None = None
 
     async def grade(self, made: Transcript, means: Means) -> Grade:
         if made.state is None:
             raise CannotGrade(f"{self.called!r} wants to look at the state; this target does not show it.")
-        return self.given(*compared(made.state, self, means))
+        return self.compared(made.state, means)
 
 
 def holds_all(found: Any, wanted: Any) -> bool:
@@ -173,7 +168,3 @@ def _common(found: list[Called], wanted: list[Any]) -> int:
         if at < len(wanted) and _is(call, wanted[at]):
             at += 1
     return at
-
-
-def counted(found: list[Called]) -> Counter[str]:
-    return Counter(one.name for one in found)

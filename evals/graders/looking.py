@@ -10,7 +10,7 @@ from evals.transcript import Made, Transcript
 Json = dict[str, Any]
 
 #: Fields of items that say what a call was made with, by type; hosted calls without a name are called by their tool.
-_ASKED = {
+ASKED = {
     "function_call": "arguments",
     "mcp_call": "arguments",
     "mcp_approval_request": "arguments",
@@ -24,7 +24,6 @@ _ASKED = {
     "apply_patch_call": "operation",
     "tool_search_call": "arguments",
 }
-#: Items that end in `_call` without being one.
 _SHOWN = 200
 
 
@@ -60,8 +59,8 @@ def calls(grader: Grader, made: Transcript) -> list[Called]:
 
 def _called(item: Json) -> Iterator[Called]:
     kind = item.get("type", "")
-    if kind in _ASKED:
-        yield Called(item.get("name") or kind.removesuffix("_call"), parsed(item.get(_ASKED[kind])), item)
+    if kind in ASKED:
+        yield Called(item.get("name") or kind.removesuffix("_call"), parsed(item.get(ASKED[kind])), item)
 
 
 def parsed(value: Any) -> Any:

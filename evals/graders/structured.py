@@ -51,17 +51,38 @@ class JsonSchema(Grader):
         return self.given(0, False, f"{where}: {problem.message[:300]}.")
 
 
-class JsonPath(Grader):
-    """What stands at `path` of the JSON the text is: `order.items[0].name`; `[-1]` is the last, `[*]` each of them."""
+class Place(Grader):
+    """Base of graders that look at a place in JSON: `order.items[0].name`; `[-1]` is the last, `[*]` each of them."""
 
-    type: Literal["json_path"]
     path: str
     equals: Any = None
     contains: str | None = None
     exists: bool | None = None
 
+    def compared(self, value: Any, means: Means) -> Grade:
+        """What stands there in `value`, against what is wanted."""
+        found = list(at(value, self.path))
+        if self.exists is not None:
+            holds = bool(found) is self.exists
+            return self.given(float(holds), holds, f"{self.path} is {'there' if found else 'not there'}.")
+        if not found:
+            return self.given(0, False, f"There is nothing at {self.path}.")
+        if self.contains is not None:
+            text = filled(self.contains, item=means.item)
+            holds = any(text in (one if isinstance(one, str) else str(one)) for one in found)
+            return self.given(float(holds), holds, f"{self.path} is {cut(found[0])}, wanted {cut(text)} in it.")
+        equal = filled(self.equals, item=means.item)
+        holds = equal in found
+        return self.given(float(holds), holds, f"{self.path} is {cut(found[0])}, wanted {cut(equal)}.")
+
+
+class JsonPath(Place):
+    """What stands at `path` of the JSON the text is."""
+
+    type: Literal["json_path"]
+
     async def grade(self, made: Transcript, means: Means) -> Grade:
-        return self.given(*compared(parsed(text(self, made)), self, means))
+        return self.compared(parsed(text(self, made)), means)
 
 
 class Numeric(Grader):
@@ -83,33 +104,7 @@ class Numeric(Grader):
         return self.given(float(bool(near)), bool(near), why)
 
 
-# ---------------------------------------------------------------- paths into JSON, also of states and arguments
-
-
-class Wanted:
-    """What `JsonPath` and graders like it say of a place."""
-
-    path: str
-    equals: Any
-    contains: str | None
-    exists: bool | None
-
-
-def compared(value: Any, wanted: Any, means: Means) -> tuple[float, bool, str]:
-    """Score, verdict and reason; `wanted` has the fields of `Wanted`."""
-    found = list(at(value, wanted.path))
-    if wanted.exists is not None:
-        holds = bool(found) is wanted.exists
-        return float(holds), holds, f"{wanted.path} is {'there' if found else 'not there'}."
-    if not found:
-        return 0, False, f"There is nothing at {wanted.path}."
-    if wanted.contains is not None:
-        text = filled(wanted.contains, item=means.item)
-        holds = any(text in (one if isinstance(one, str) else str(one)) for one in found)
-        return float(holds), holds, f"{wanted.path} is {cut(found[0])}, wanted {cut(text)} in it."
-    equal = filled(wanted.equals, item=means.item)
-    holds = equal in found
-    return float(holds), holds, f"{wanted.path} is {cut(found[0])}, wanted {cut(equal)}."
+# ---------------------------------------------------------------- paths into JSON
 
 
 def at(value: Any, path: str) -> Iterator[Any]:

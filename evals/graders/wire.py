@@ -1,12 +1,12 @@
 """Graders of the wire: what was refused and how, what a response says of itself, how a stream went."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from evals.graders.grading import Grade, Grader, Means
 from evals.graders.looking import turns
-from evals.graders.structured import compared
+from evals.graders.structured import Place
 from evals.transcript import Transcript
 
 
@@ -31,20 +31,16 @@ class Refused(Grader):
         return self.given(float(not wrong), not wrong, why)
 
 
-class ResponseField(Grader):
+class ResponseField(Place):
     """What stands at `path` of the last response object; see `json_path`."""
 
     type: Literal["response"]
-    path: str
-    equals: Any = None
-    contains: str | None = None
-    exists: bool | None = None
 
     async def grade(self, made: Transcript, means: Means) -> Grade:
         responses = [response for turn in turns(self, made) for response in turn.responses]
         if not responses:
             return self.given(0, False, "There is no response.")
-        return self.given(*compared(responses[-1], self, means))
+        return self.compared(responses[-1], means)
 
 
 class Events(Grader):

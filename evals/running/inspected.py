@@ -18,6 +18,7 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.tool import ToolCall
 from inspect_ai.util import display_type
 
+from evals.graders.looking import ASKED
 from evals.results import Attempt
 from evals.suite.schema import Case, Suite
 from evals.transcript import Made
@@ -27,8 +28,6 @@ Json = dict[str, Any]
 Make = Callable[[str, int], Awaitable[Attempt]]
 
 _GRADED = "attempt"
-#: Items that are calls of tools, by the field of what they were called with.
-_CALLS = {"function_call": "arguments", "mcp_call": "arguments", "custom_tool_call": "input"}
 _SHOWN_CHARS = 20_000
 #: Cases in hand for each that is asked: while some are graded and logged, others are asked.
 _IN_HAND = 2
@@ -130,7 +129,7 @@ def _shown(item: Json) -> Iterator[ChatMessage]:
         yield ChatMessageAssistant(content="\n".join(_texts([item])))
     elif kind.endswith("_call"):
         name, id = item.get("name") or kind.removesuffix("_call"), item.get("call_id") or item.get("id") or ""
-        arguments = {"arguments": item.get(_CALLS.get(kind, ""), item.get("action") or item.get("code"))}
+        arguments = {"arguments": item.get(ASKED.get(kind, ""))}
         yield ChatMessageAssistant(content="", tool_calls=[ToolCall(id=id, function=name, arguments=arguments)])
         if kind not in ("function_call", "custom_tool_call"):
             said = item.get("output") or item.get("outputs") or item.get("results") or item.get("status")
